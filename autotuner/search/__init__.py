@@ -1,0 +1,1 @@
+"""Optuna proposes, runners measure: baselines, search, confirmation and the verdict."""

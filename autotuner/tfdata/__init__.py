@@ -1,0 +1,1 @@
+"""Everything that touches tf.data: record, build, analyse, verify."""

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autotuner.measure.result import Verdict
+from autotuner.pipeline import Configuration
+from autotuner.search.ablation import Ablation, ablate, ablate_from, measurements
+from tests.search.world import World
+
+WINNER = Configuration({"cache": True, "pool": 4, "prefetch": 8, "order": False})
+
+
+def law(speed: Callable[[Configuration], float | None], noise: float = 0.0) -> Callable[[Configuration], float | None]:
+    rng = random.Random(2)  # noqa: S311 - noise, not secrets
+
+    def seconds(configuration: Configuration) -> float | None:
+        rate = speed(configuration)
+        return None if rate is None else 100.0 / rate * rng.lognormvariate(0.0, noise)
+
+    return seconds
+
+
+def run(seconds: Callable[[Configuration], float | None]) -> Ablation:
+    return ablate(WINNER, seconds, lambda left, right: left == right, lambda: True)
+
+
+def kept(ablation: Ablation) -> set[str]:
+    assert {entry.decision for entry in ablation.entries if entry.kept} == set(ablation.reduced)
+    return set(ablation.reduced)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_what_buys_nothing_is_dropped_and_what_pays_is_kept_with_its_worth(noise: float) -> None:
+    ablation = run(law(lambda item: (2.0 if item.get("cache") else 1.0) * (1.3 if item.get("pool") else 1.0), noise))
+    assert kept(ablation) == {"cache", "pool"}
+    worth = {entry.decision: entry.undone_ratio for entry in ablation.entries}
+    assert worth["cache"] == pytest.approx(0.5, rel=0.1)
+    assert worth["pool"] == pytest.approx(1 / 1.3, rel=0.1)
+    assert worth["order"] == pytest.approx(1.0, rel=0.1)
+
+
+def test_a_decision_that_harms_is_dropped() -> None:
+    assert kept(run(law(lambda item: 1.0 if item.get("pool") else 1.2))) == set()
+
+
+def test_of_two_that_stand_in_for_each_other_one_is_kept() -> None:
+    found = kept(run(law(lambda item: 2.0 if item.get("pool") or item.get("prefetch") else 1.0)))
+    assert len(found & {"pool", "prefetch"}) == 1
+
+
+def test_what_the_pipeline_does_not_run_without_is_kept() -> None:
+    ablation = run(law(lambda item: 1.0 if item.get("cache") else None))
+    assert kept(ablation) == {"cache"}
+    assert {entry.undone_ratio for entry in ablation.entries if entry.kept} == {0.0}
+
+
+def test_a_winner_that_cannot_be_measured_is_left_whole() -> None:
+    assert kept(run(law(lambda item: None if item == WINNER else 1.0))) == set(WINNER)
+
+
+def test_what_makes_no_difference_to_the_pipeline_is_not_measured() -> None:
+    asked: list[Configuration] = []
+
+    def seconds(configuration: Configuration) -> float:
+        asked.append(configuration)
+        return 1.0 if configuration.get("cache") else 2.0
+
+    def same(left: Configuration, right: Configuration) -> bool:
+        return left.without("order") == right.without("order")
+
+    ablation = ablate(WINNER, seconds, same, lambda: False)
+    assert WINNER.without("order") not in asked
+    assert "order" not in ablation.reduced
+    assert asked.count(WINNER.without("cache")) == 2  # no time to spare: two rounds, no more
+
+
+def counted(speed: Callable[[Configuration], float]) -> tuple[Callable[[Configuration], float], list[Configuration]]:
+    asked: list[Configuration] = []
+
+    def seconds(configuration: Configuration) -> float:
+        asked.append(configuration)
+        return 100.0 / speed(configuration)
+
+    return seconds, asked
+
+
+def same(left: Configuration, right: Configuration) -> bool:
+    return left == right
+
+
+def test_what_other_fast_trials_do_without_is_undone_together() -> None:
+    seconds, asked = counted(lambda item: 2.0 if item.get("cache") else 1.0)
+    ablation = ablate_from(Configuration({"cache": True}), WINNER, seconds, same, lambda: False)
+    assert kept(ablation) == {"cache"}
+    assert ablation.of == WINNER
+    assert {entry.decision: entry.undone_ratio for entry in ablation.entries} == pytest.approx(
+        {"cache": 0.5, "pool": 1.0, "prefetch": 1.0, "order": 1.0}
+    )
+    assert len(asked) == 6 < measurements(len(WINNER))
+
+
+def test_a_core_that_is_slower_than_the_winner_is_not_taken_for_it() -> None:
+    seconds, _ = counted(lambda item: (2.0 if item.get("cache") else 1.0) * (1.3 if item.get("pool") else 1.0))
+    ablation = ablate_from(Configuration({"cache": True}), WINNER, seconds, same, lambda: False)
+    assert kept(ablation) == {"cache", "pool"}
+
+
+def test_without_a_core_there_is_one_round_and_the_check_of_what_is_left() -> None:
+    seconds, asked = counted(lambda item: 2.0 if item.get("cache") else 1.0)
+    ablation = ablate_from(WINNER, WINNER, seconds, same, lambda: False)
+    assert kept(ablation) == {"cache"}
+    assert len(asked) == len(WINNER) + 1 + 4
+
+
+def test_an_ablation_makes_as_many_measurements_as_are_planned_for() -> None:
+    seconds, asked = counted(lambda item: 2.0 if item.get("cache") else 1.0)
+    ablate(WINNER, seconds, same, lambda: False)
+    assert len(asked) == measurements(len(WINNER))
+
+
+def test_an_ablation_is_the_same_after_storing() -> None:
+    ablation = run(law(lambda item: 2.0 if item.get("cache") else 1.0))
+    assert Ablation.from_json(ablation.to_json()) == ablation
+
+
+def test_only_changes_that_pay_are_confirmed_and_claimed(tmp_path: Path) -> None:
+    conclusion = World(tmp_path, noise=0.01, trials=30).study()
+    assert conclusion.verdict is Verdict.IMPROVED
+    assert dict(conclusion.winner) == {"cache.after": "map[decode]"}
+    [entry] = [entry for entry in conclusion.ablation if entry.kept]
+    assert entry.decision == "cache.after"
+    assert math.isclose(entry.undone_ratio, 1 / 2.0, rel_tol=0.1) or math.isclose(
+        entry.undone_ratio, 1.4 / 2, rel_tol=0.1
+    )

@@ -130,13 +130,15 @@ Done: TypeAlias = subprocess.CompletedProcess[str]
 def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
     """Every case, some at the same time: nothing here is measured."""
 
-    def run(name: str) -> Done:
-        folder = tmp_path_factory.mktemp(name)
+    def run(folder: Path, *targets: str) -> Done:
         (folder / "bad.py").write_text(BAD, "utf-8")
-        return autotuner(folder, "tune", *CASES[name], "--timeout", "20s", "--trials", "3")
+        return autotuner(folder, "tune", *targets, "--timeout", "20s", "--trials", "3")
 
+    # Made before the threads start: pytest makes its base folder with the first of them, without a lock.
+    folders = [tmp_path_factory.mktemp(name) for name in CASES]
     with ThreadPoolExecutor(3) as pool:
-        return dict(zip(CASES, pool.map(run, CASES), strict=True))
+        done = [pool.submit(run, folder, *targets) for folder, targets in zip(folders, CASES.values(), strict=True)]
+        return {name: each.result() for name, each in zip(CASES, done, strict=True)}
 
 
 EXPECTED = [

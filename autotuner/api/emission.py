@@ -22,7 +22,7 @@ from autotuner.emit.shim import emit_shim
 from autotuner.measure.messages import Checked, CheckModule, CheckSources, Traced
 from autotuner.measure.outcome import Failure
 from autotuner.measure.runner import Runner
-from autotuner.pipeline import Configuration, Pipeline
+from autotuner.pipeline import Configuration, Pipeline, from_json
 from autotuner.rewrites import apply
 from autotuner.search.conclusion import Prepared
 
@@ -108,6 +108,7 @@ def module_for(wanted: Wanted, folder: Path, traced: Traced) -> EmittedModule | 
         effects=wanted.effects,
         changed=decided(wanted.prepared.pipeline, wanted.rewritten, wanted.configuration),
         folder=folder,
+        attributes={name: from_json(value) for name, value in wanted.prepared.opened.attributes.items()},
     )
 
 

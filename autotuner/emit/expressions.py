@@ -121,7 +121,7 @@ class Expressions:
     def helper(self, text: str, name: str) -> str:
         """Adds a function ahead of where the first op of this file is made; gives its name."""
         found = [site for site in self._sites.all().values() if site.source is self._file.source]
-        return self._file.need_function(text, name, self._file.source.top_level(found[0].call))
+        return self._file.need_function(text, name, self._file.source.top_level(found[0].node))
 
     def _cache_file(self) -> str:
         made = new_cache_file()
@@ -168,7 +168,7 @@ class Expressions:
         written = self._functions[function.key]
         if (text := exchanged(written.text)) != written.text:
             return text
-        defined = _definition(written)
+        defined = _definition(written, function)
         twin = exchanged(function.source or "")
         if defined is None or twin == (function.source or ""):
             raise RefusedError(f"the call of {what} was not found in {function.name}")
@@ -184,11 +184,11 @@ def _written(sites: Sites, path: str, name: str) -> _Written | None:
     return None if node is None else _Written(site.source.node_text(node), node, site)
 
 
-def _definition(written: _Written) -> ast.FunctionDef | None:
-    """The ``def`` in the same file that the argument names, where there is one of that name only."""
-    found = [
-        node
-        for node in ast.walk(written.site.source.tree)
-        if isinstance(node, ast.FunctionDef) and isinstance(written.node, ast.Name) and node.name == written.node.id
-    ]
-    return found[0] if len(found) == 1 and not found[0].decorator_list else None
+def _definition(written: _Written, function: FnRef) -> ast.FunctionDef | None:
+    """The ``def`` of ``function`` in the same file, where the argument names it."""
+    if function.file != written.site.source.path or not isinstance(written.node, ast.Name):
+        return None
+    for node in ast.walk(written.site.source.tree):
+        if isinstance(node, ast.FunctionDef) and (node.name, node.lineno) == (written.node.id, function.source_line):
+            return None if node.decorator_list else node
+    return None

@@ -33,18 +33,18 @@ class Link:
 
 
 def insert_after(file: PatchedFile, site: Site, links: Sequence[Link]) -> None:
-    """Puts ``links`` behind the call of ``site``.
+    """Puts ``links`` behind the call of ``site``, or behind what is returned there.
 
     Raises:
         RefusedError: there is no place for what must run before.
     """
-    source, end = file.source, file.source.end(site.call)
-    statement = source.statement(site.call)
+    source, end = file.source, file.source.end(site.node)
+    statement = source.statement(site.node)
     if (indent := _chain_indent(site)) is not None:
         _setup(file, statement, links)
         lines = [source.newline + file.line(indent, link.chained(), link.comment) for link in links]
         file.edit(_at(source.line_end(end), "".join(lines)))
-    elif (name := _variable(statement, site.call)) and _is_open(source.rest_of_line(end)):
+    elif (name := _variable(statement, site.node)) and _is_open(source.rest_of_line(end)):
         indent = source.indentation(source.start(statement))
         lines = [source.newline + line for line in _statements(file, links, indent, name)]
         file.edit(_at(source.line_end(end), "".join(lines)))
@@ -62,7 +62,7 @@ def insert_before(file: PatchedFile, site: Site, links: Sequence[Link]) -> None:
         RefusedError: it is no method call, or there is no place for what must run before.
     """
     source, dot = file.source, site.dot
-    statement = source.statement(site.call)
+    statement = source.statement(site.node)
     start = source.start(statement)
     if source.first_on_line(dot) and source.in_brackets(dot):
         _setup(file, statement, links)
@@ -70,7 +70,7 @@ def insert_before(file: PatchedFile, site: Site, links: Sequence[Link]) -> None:
         lines = [file.line(indent, link.chained(), link.comment) + source.newline for link in links]
         file.edit(_at(source.above_comments(dot), "".join(lines)))
         return
-    name = _variable(statement, site.call)
+    name = _variable(statement, site.node)
     continues = isinstance(site.receiver, ast.Name) and site.receiver.id == name
     if name and continues and source.first_on_line(start):
         lines = [line + source.newline for line in _statements(file, links, source.indentation(start), name)]
@@ -88,13 +88,13 @@ def _at(place: int, text: str) -> Edit:
 
 def _chain_indent(site: Site) -> str | None:
     """The indentation of a chain with a call a line, where ``site`` is one of them; else ``None``."""
-    source, end = site.source, site.source.end(site.call)
+    source, end = site.source, site.source.end(site.node)
     if not source.in_brackets(end) or not _is_open(source.rest_of_line(end)):
         return None
-    places = [source.start(site.call)]
-    if isinstance(site.call.func, ast.Attribute):
+    places = [source.start(site.node)]
+    if site.is_method:
         places.append(site.dot)
-    following = source.parents.get(site.call)
+    following = source.parents.get(site.node)
     if isinstance(following, ast.Attribute):
         places.append(source.data.index(b".", end))
     for place in reversed(places):
@@ -108,14 +108,14 @@ def _is_open(rest: str) -> bool:
     return not rest or rest.startswith("#")
 
 
-def _variable(statement: ast.stmt, call: ast.Call) -> str:
-    """The variable that the whole statement is there to set to the value of ``call``; empty where it is not."""
+def _variable(statement: ast.stmt, node: ast.expr) -> str:
+    """The variable that the whole statement is there to set to the value of ``node``; empty where it is not."""
     match statement:
         case (
             ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(target=ast.Name(id=name), value=value)
         ):
-            last = (statement.end_lineno, statement.end_col_offset) == (call.end_lineno, call.end_col_offset)
-            return name if value is call and last else ""
+            last = (statement.end_lineno, statement.end_col_offset) == (node.end_lineno, node.end_col_offset)
+            return name if value is node and last else ""
         case _:
             return ""
 
@@ -144,5 +144,5 @@ def _setup(file: PatchedFile, statement: ast.stmt, links: Sequence[Link]) -> Non
 def comment_place(site: Site, statement: ast.stmt) -> int:
     """Whose line a comment may stand ahead of: the call's own line of a chain, else the statement."""
     source = site.source
-    in_chain = isinstance(site.call.func, ast.Attribute) and source.first_on_line(site.dot)
+    in_chain = site.is_method and source.first_on_line(site.dot)
     return site.dot if in_chain and source.in_brackets(site.dot) else source.start(statement)

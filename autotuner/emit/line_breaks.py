@@ -15,12 +15,11 @@ def with_short_lines(source: SourceText, data: bytes, width: int) -> bytes:
     """
     own, left = set(source.data.decode().splitlines()), set[str]()
     while True:
-        made = SourceText(source.path, data)
         lines = data.decode().splitlines()
         long = [line for line in lines if len(line) > width and line not in own | left]
         if not long:
             return data
-        broken = _broken(made, lines.index(long[0]) + 1, width)
+        broken = _broken(SourceText(source.path, data), lines.index(long[0]) + 1, width)
         if broken is None:
             left.add(long[0])
         else:

@@ -8,14 +8,15 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from autotuner.emit.carry import Carrier
 from autotuner.emit.layout import LINE_LENGTH
 from autotuner.emit.literals import docstring
 from autotuner.emit.names import Namespace
 from autotuner.emit.refusal import Unemittable
-from autotuner.emit.statements import Changed, Statements
-from autotuner.pipeline import Pipeline
+from autotuner.emit.statements import Changed, Statements, attribute_lines
+from autotuner.pipeline import Pipeline, Value
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ def emit_module(
     effects: Mapping[str, str],
     folder: Path,
     changed: Changed | None = None,
+    attributes: Mapping[str, Value] = MappingProxyType({}),
 ) -> EmittedModule | Unemittable:
     """The module that builds ``pipeline``, the same text every time, or why it cannot be written.
 
@@ -45,13 +47,15 @@ def emit_module(
         effects: Decision name → what it was measured to buy, for the comments.
         folder: Where the module will be written; the user's modules are found relative to it.
         changed: (op path, argument) → the decision that changed the argument.
+        attributes: What the user's function hangs on its dataset, by name.
     """
     parameters = parameters_of(signature)
     if isinstance(parameters, Unemittable):
         return parameters
     used = Pipeline(pipeline.upstream(pipeline.output.label))
     carrier = Carrier(Namespace(reserved(used, function_name, parameters)))
-    body = list(Statements(used, carrier, changed or {}, effects).lines())
+    *body, result = Statements(used, carrier, changed or {}, effects).lines()
+    body += [*attribute_lines(attributes, carrier), result]
     return assembled(carrier, body, Frame(function_name, signature, parameters, header, folder))
 
 

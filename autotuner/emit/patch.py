@@ -19,7 +19,7 @@ from autotuner.emit.materialised import Materialised
 from autotuner.emit.patched_file import PatchedFile
 from autotuner.emit.refusal import Unemittable
 from autotuner.emit.removals import remove, trailing_comment
-from autotuner.emit.signatures import VARIADIC, positional
+from autotuner.emit.signatures import PASSED_ON, VARIADIC, positional
 from autotuner.emit.sites import Read, RefusedError, Site, Sites, called_name
 from autotuner.emit.source_text import Edit, edited
 from autotuner.emit.unified import unified_diff
@@ -128,50 +128,58 @@ class _Writer:
         return self._files[path], self._expressions[path]
 
     def _change(self, path: str, changes: Changed, found: Differences) -> None:
-        """Arguments of a call that stays in its place."""
-        site = self._own(path)
-        others = self._sites.sharing(path)
+        """Arguments of a call that stays in its place, or of the one that makes it and hands them on."""
+        site, others = self._sites.find(path), self._sites.sharing(path)
+        names: Mapping[str, str] = {} if site.own else PASSED_ON.get((called_name(site.node), site.op.kind), {})
+        if changes.keys() <= names.keys():
+            others = [other for other in others if self._sites.find(other).op.kind == site.op.kind]
+        else:
+            site, names = self._own(path), {}
         for other in others:
             if dict(found.arguments.get(other, {})) != dict(changes):
                 raise RefusedError(f"{site.place} makes {path} and {other}, which would need different edits")
         if others[0] != path:
             return  # one edit serves all that the call makes
         file, _ = self._file(site)
-        edits, wraps = self._argument_edits(site, changes)
-        end = site.source.end(site.call)
+        edits, wraps = self._argument_edits(site, changes, names)
+        end = site.source.end(site.node)
         if wraps:
             file.edit(Edit(site.dot, site.dot, ".apply(lambda ds: ds"), *edits, Edit(end, end, ")"))
         else:
             file.edit(*edits)
-        file.tell(end, self._comment(path, changes), comment_place(site, site.source.statement(site.call)))
+        file.tell(end, self._comment(path, changes), comment_place(site, site.source.statement(site.node)))
 
-    def _argument_edits(self, site: Site, changes: Changed) -> tuple[list[Edit], bool]:
-        """The edits, and whether the call has to be wrapped to be able to name its own input."""
+    def _argument_edits(self, site: Site, changes: Changed, names: Mapping[str, str]) -> tuple[list[Edit], bool]:
+        """The edits, and whether the call has to be wrapped to be able to name its own input.
+
+        ``names`` holds what an argument is called in the user's call, where that is another name.
+        """
         _, expressions = self._file(site)
-        named = isinstance(site.call.func, ast.Attribute) and isinstance(site.receiver, ast.Name)
+        named = site.is_method and isinstance(site.receiver, ast.Name)
         receiver = site.receiver.id if named else "ds"  # type: ignore[attr-defined]
         texts = {
-            name: None if isinstance(value, LeftOut) else expressions.value(value, name, receiver)
+            names.get(name, name): None if isinstance(value, LeftOut) else expressions.value(value, name, receiver)
             for name, value in changes.items()
         }
         wraps = not named and any(isinstance(value, InputCardinality) for value in changes.values())
-        return argument_edits(site.source, site.call, site.op.kind, texts), wraps
+        kind = called_name(site.call) if names else site.op.kind
+        return argument_edits(site.source, site.call, kind, texts), wraps
 
     def _batch_rows(self, made: Materialised) -> None:
         """One call in place of the user's batch."""
         site = self._alone(made.batch.label)
         file, expressions = self._file(site)
         name = expressions.helper(made.source(expressions), NAME_OF_ROWS)
-        end = site.source.end(site.call)
+        end = site.source.end(site.node)
         file.edit(Edit(site.dot, end, f".apply({name})"))
         decisions = [AFTER_ROWS, f"{made.batch.label}.num_parallel_calls"]
         told = comment([name for name in decisions if name in self._configuration], self._configuration, self._effects)
-        file.tell(end, told, comment_place(site, site.source.statement(site.call)))
+        file.tell(end, told, comment_place(site, site.source.statement(site.node)))
 
     def _own(self, path: str) -> Site:
         site = self._sites.find(path)
         if not site.own:
-            raise RefusedError(f"{path} is made inside {called_name(site.call) or 'a call'}, {site.place}")
+            raise RefusedError(f"{path} is made inside {called_name(site.node) or 'a call'}, {site.place}")
         return site
 
     def _alone(self, label: str) -> Site:
@@ -230,9 +238,9 @@ class _Writer:
             raise RefusedError(f"what {label} reads is read elsewhere as well")
         if len(sharing) > 1 and (site.own or sharing[-1] != label):
             raise RefusedError(f"{site.place} makes {', '.join(sharing)}, and only {label} would be followed by more")
-        here = site.source.conditions(site.call)
+        here = site.source.conditions(site.node)
         for other in moved:
-            if other.source is not site.source or other.source.conditions(other.call) != here:
+            if other.source is not site.source or other.source.conditions(other.node) != here:
                 raise RefusedError(
                     f"{other.op.label} ({other.place}) and {label} ({site.place}) stand under different conditions"
                 )
@@ -248,7 +256,7 @@ class _Writer:
         file, expressions = self._file(anchor)
         options = op.argument("options")
         if op.kind == "with_options" and isinstance(options, dict):
-            name = "options" if "options" not in file.source.names_at(anchor.call) else "tuned_options"
+            name = "options" if "options" not in file.source.names_at(anchor.node) else "tuned_options"
             return Link(f".with_options({name})", decisions, tuple(expressions.options(options, name)))
         return Link(f".{op.kind}({', '.join(self._arguments(op, expressions))})", decisions)
 
@@ -261,7 +269,7 @@ class _Writer:
         inner = [path for path in found.arguments if path.startswith(f"{op.label}/")]
         if inner:
             raise RefusedError(f"{op.label} moves and changes inside its function")
-        start, end = site.dot, site.source.end(site.call)
+        start, end = site.dot, site.source.end(site.node)
         edits = argument_edits(site.source, site.call, op.kind, texts)
         shifted = [Edit(edit.start - start, edit.end - start, edit.text) for edit in edits]
         return edited(site.source.data[start:end], shifted).decode()

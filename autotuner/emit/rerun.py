@@ -20,7 +20,7 @@ class Stage:
     dataset: tf.data.Dataset
 
     def __post_init__(self):
-        self.attributes = set(vars(self.dataset))
+        self.attributes = set(vars(self.dataset)) if self.call else set()
 
     def again(self, dataset=None, /, **changed):
         """Make the call once more, of another dataset or with other arguments; ``...`` leaves one to its default."""

@@ -32,6 +32,15 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "interleave": ("map_func", "cycle_length", "block_length", "num_parallel_calls", "deterministic"),
     "list_files": ("file_pattern", "shuffle", "seed"),
     "load": ("path",),
+    "make_batched_features_dataset": (
+        "file_pattern", "batch_size", "features", "reader", "label_key", "reader_args", "num_epochs", "shuffle",
+        "shuffle_buffer_size", "shuffle_seed", "prefetch_buffer_size",
+    ),
+    "make_csv_dataset": (
+        "file_pattern", "batch_size", "column_names", "column_defaults", "label_name", "select_columns", "field_delim",
+        "use_quote_delim", "na_value", "header", "num_epochs", "shuffle", "shuffle_buffer_size", "shuffle_seed",
+        "prefetch_buffer_size",
+    ),
     "map": ("map_func", "num_parallel_calls", "deterministic"),
     "padded_batch": ("batch_size", "padded_shapes", "padding_values", "drop_remainder"),
     "prefetch": ("buffer_size",),
@@ -52,6 +61,12 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "with_options": ("options",),
 }  # fmt: skip
 """The first parameters of each call, without the leading dataset; a call that is not here is written by keyword."""
+
+PASSED_ON: dict[tuple[str, str], dict[str, str]] = {
+    ("make_batched_features_dataset", "prefetch"): {"buffer_size": "prefetch_buffer_size"},
+    ("make_csv_dataset", "prefetch"): {"buffer_size": "prefetch_buffer_size"},
+}
+"""Functions of TensorFlow that make several calls, with the kind of one of them: its arguments → their parameters."""
 
 VARIADIC: dict[str, str] = {"range": "args", "zip": "args"}
 """Calls that take any number of positional arguments, recorded under this name."""

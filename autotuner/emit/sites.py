@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autotuner.emit.source_text import SourceText, UnreadableError
-from autotuner.pipeline import CallSite, Op, Pipeline
+from autotuner.pipeline import OPAQUE, CallSite, Op, Pipeline
 from autotuner.tfdata.function_modules import is_installed
 
 Read = Callable[[str], bytes]
@@ -20,13 +20,30 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Site:
-    """The call that made an op."""
+    """Where an op was made."""
 
     op: Op
     source: SourceText
-    call: ast.Call
+    node: ast.expr
+    """The call that made it; of a dataset that was not seen being made, the expression that is returned."""
     own: bool
     """It is the call of the tf.data method itself, not of something that makes several of them."""
+
+    @property
+    def call(self) -> ast.Call:
+        """The call.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        if not isinstance(self.node, ast.Call):
+            raise RefusedError(f"{self.place} calls nothing")
+        return self.node
+
+    @property
+    def is_method(self) -> bool:
+        """Something's method is called."""
+        return isinstance(self.node, ast.Call) and isinstance(self.node.func, ast.Attribute)
 
     @property
     def receiver(self) -> ast.expr:
@@ -43,7 +60,7 @@ class Site:
     @property
     def place(self) -> str:
         """``data.py:31``."""
-        return f"{Path(self.source.path).name}:{self.call.end_lineno}"
+        return f"{Path(self.source.path).name}:{self.node.end_lineno}"
 
 
 def method_of(call: ast.Call) -> ast.Attribute:
@@ -70,7 +87,7 @@ class Sites:
                 self._sharing.setdefault(op.call_site, []).append(path)
 
     def find(self, path: str) -> Site:
-        """The call of an op.
+        """Where an op was made.
 
         Raises:
             RefusedError: there is none that can be edited.
@@ -79,10 +96,10 @@ class Sites:
         if op.call_site is None:
             raise RefusedError(f"{path}: which line makes it is not known (it is called from generated code)")
         source = self.source(op.call_site.file)
-        call = source.call_at(op.call_site)
-        if call is None:
+        node = source.expression_at(op.call_site)
+        if node is None or (op.kind != OPAQUE and not isinstance(node, ast.Call)):
             raise RefusedError(f"{path}: {op.call_site.file}:{op.call_site.end_line} has changed since it was recorded")
-        return Site(op, source, call, called_name(call) == op.kind)
+        return Site(op, source, node, called_name(node) == op.kind)
 
     def source(self, file: str) -> SourceText:
         """The text of one of the user's files.
@@ -120,10 +137,10 @@ class Sites:
         return found
 
 
-def called_name(call: ast.Call) -> str:
+def called_name(node: ast.expr) -> str:
     """The last part of what is called: ``map`` of ``ds.map(f)``."""
-    match call.func:
-        case ast.Attribute(attr=name) | ast.Name(id=name):
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
             return name
         case _:
             return ""

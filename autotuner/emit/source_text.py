@@ -147,17 +147,18 @@ class SourceText:
         """What follows ``place`` on its line, without white space around it."""
         return self.text(place, self.line_end(place)).strip()
 
-    def call_at(self, site: CallSite) -> ast.Call | None:
-        """The call that ends at a call site: at most one, because ends are unique."""
-        return self._calls.get((site.end_line, site.end_column))
+    def expression_at(self, site: CallSite) -> ast.Call | ast.Name | None:
+        """The call that ends at a call site, or the variable that is returned there: at most one, ends are unique."""
+        return self._expressions.get((site.end_line, site.end_column))
 
     @cached_property
-    def _calls(self) -> dict[tuple[int, int], ast.Call]:
+    def _expressions(self) -> dict[tuple[int, int], ast.Call | ast.Name]:
         # Decorator calls and calls of calls can share no end with another call.
         return {
             (node.end_lineno or 0, node.end_col_offset or 0): node
             for node in ast.walk(self.tree)
             if isinstance(node, ast.Call)
+            or (isinstance(node, ast.Name) and isinstance(self.parents[node], ast.Return | ast.Lambda))
         }
 
     def statement(self, node: ast.AST) -> ast.stmt:

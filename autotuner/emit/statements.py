@@ -156,6 +156,13 @@ class Statements:
         return f"# {'; '.join(told)}" if told else ""
 
 
+def attribute_lines(attributes: Mapping[str, Value], carrier: Carrier) -> Iterator[str]:
+    """Indented statements that hang on the result what the user's function hangs on its own."""
+    for name, value in attributes.items():
+        node = carrier.value(value, f"your function hangs {name} on its dataset")
+        yield " " * _INDENT + laid_out(f"ds.{name} = ", node, _INDENT)
+
+
 def batches_text(rows: str, made: AssertBatches) -> str:
     """How many batches ``rows`` elements make."""
     if made.batch_size == 1:

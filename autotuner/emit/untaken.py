@@ -19,15 +19,15 @@ def untaken_branch(sites: Mapping[str, Site]) -> str:
     With other arguments the user's function may take that branch, and stages that were moved for this recording
     would then stand elsewhere than they were proven to be right. Empty where there is none.
     """
-    calls = {site.call for site in sites.values()}
-    names = {site.call.func.value.id for site in sites.values() if _on_variable(site.call)}  # type: ignore[attr-defined]
-    functions = {(site.source, site.source.scope(site.call)) for site in sites.values()}
+    made = {site.node for site in sites.values()}
+    names = {site.receiver.id for site in sites.values() if _on_variable(site)}  # type: ignore[attr-defined]
+    functions = {(site.source, site.source.scope(site.node)) for site in sites.values()}
     for source, function in sorted(functions, key=lambda item: (item[0].path, getattr(item[1], "lineno", 0))):
         if isinstance(function, ast.Module | ast.ClassDef):
             continue
         for branch in _branches(function):
             inside = [node for part in branch for node in ast.walk(part)]
-            if not calls.intersection(inside) and (line := _changes_a_dataset(inside, names)):
+            if not made.intersection(inside) and (line := _changes_a_dataset(inside, names)):
                 return _told(source, line)
     return ""
 
@@ -39,8 +39,8 @@ def _told(source: SourceText, line: int) -> str:
     )
 
 
-def _on_variable(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name)
+def _on_variable(site: Site) -> bool:
+    return site.is_method and isinstance(site.receiver, ast.Name)
 
 
 def _branches(function: ast.AST) -> Iterator[list[ast.AST]]:

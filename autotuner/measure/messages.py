@@ -103,6 +103,8 @@ class Opened:
     """``None`` for a function that no import statement leads to: of a script, of a notebook."""
     model_fingerprint: str = ""
     """Hash of what is trained, equal in every process; empty without a model."""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    """What the user's function hung on its dataset, such as ``class_names``, each as a value of a pipeline."""
     type: Literal["opened"] = "opened"
 
 

@@ -15,12 +15,12 @@ import tensorflow as tf
 from autotuner.pipeline import AUTOTUNE, Captured, Derived, FnRef, Upstream, Value
 from autotuner.tfdata.assertions import assertion
 from autotuner.tfdata.derive import derive
+from autotuner.tfdata.expressions import MAX_LITERAL_LEAVES, expression_of
 from autotuner.tfdata.freeze import frozen
 from autotuner.tfdata.function_modules import instance_address
 from autotuner.tfdata.functions import describe
 
 _AUTOTUNED = {"num_parallel_calls", "num_parallel_reads", "buffer_size", "cycle_length"}
-_MAX_LITERAL_LEAVES = 64
 
 DatasetReference = Callable[[tf.data.Dataset], Upstream]
 
@@ -68,6 +68,13 @@ class Live:
             return asserted
         return self._encode(value, reference)
 
+    def encode_attribute(self, value: object) -> Value:
+        """The plain form of what the user hung on their dataset."""
+        try:
+            return self._encode(value, _no_reference)
+        except HiddenDatasetError:
+            return self._capture(value)
+
     def decode_argument(self, name: str, value: Value, datasets: dict[str, tf.data.Dataset]) -> Any:
         """The live form of what :meth:`encode_argument` gave; upstream labels become ``datasets``."""
         if name in _AUTOTUNED and value == AUTOTUNE:
@@ -84,7 +91,7 @@ class Live:
         if value is None or type(value) in {bool, int, float, str, bytes}:
             return value  # type: ignore[return-value]
         holds_dataset = _holds_dataset(value)
-        if type(value) in {list, tuple, dict} and (holds_dataset or _leaf_count(value) <= _MAX_LITERAL_LEAVES):
+        if type(value) in {list, tuple, dict} and (holds_dataset or _leaf_count(value) <= MAX_LITERAL_LEAVES):
             return self._encode_container(value, reference)
         if holds_dataset:
             raise HiddenDatasetError
@@ -116,7 +123,7 @@ class Live:
             # Too large to be written out, but a module of the user's holds this very object under a name.
             name = address.qualname
             expression, imports, root = name, (f"from {address.module} import {name}",), address.import_root
-        return Captured(self.keep(value), _summary(value), expression, imports, _digest(value), root)
+        return Captured(self.keep(value), _summary(value), expression, imports, digest_of(value), root)
 
     def _decode(self, value: Value, datasets: dict[str, tf.data.Dataset]) -> Any:
         match value:
@@ -132,6 +139,10 @@ class Live:
                 return {key: self._decode(item, datasets) for key, item in value.items()}
             case _:
                 return value
+
+
+def _no_reference(dataset: tf.data.Dataset) -> Upstream:
+    raise HiddenDatasetError(dataset)
 
 
 _ENUMS = {
@@ -169,33 +180,6 @@ def decode_options(flat: dict[str, Value]) -> tf.data.Options:
     return options
 
 
-def expression_of(value: object) -> tuple[str, tuple[str, ...]] | None:
-    """Code that makes an equal object, with its imports; ``None`` where there is none, or it would be long."""
-    tensorflow = ("import tensorflow as tf",)
-    numpy = ("import numpy as np",)
-    match value:
-        case tf.DType():
-            return f"tf.{value.name}", tensorflow
-        case tf.TensorShape():
-            return f"tf.TensorShape({value.as_list() if value.rank is not None else None})", tensorflow
-        case tf.TensorSpec():
-            shape = value.shape.as_list() if value.shape.rank is not None else None
-            return f"tf.TensorSpec(shape={shape}, dtype=tf.{value.dtype.name})", tensorflow
-        case np.ndarray() if value.size <= _MAX_LITERAL_LEAVES and value.dtype.kind in "biuf":
-            return f"np.array({value.tolist()!r}, dtype=np.{value.dtype.name})", numpy
-        case np.generic() if value.dtype.kind in "biuf":
-            return f"np.{value.dtype.name}({value.item()!r})", numpy
-        case tf.Tensor() if hasattr(value, "numpy") and _small_dense(value):
-            return f"tf.constant({value.numpy().tolist()!r}, dtype=tf.{value.dtype.name})", tensorflow
-        case _:
-            return None
-
-
-def _small_dense(tensor: tf.Tensor) -> bool:
-    plain = tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype in {tf.bool, tf.string}
-    return plain and tensor.shape.num_elements() <= _MAX_LITERAL_LEAVES
-
-
 def _holds_dataset(value: object) -> bool:
     if isinstance(value, dict):
         return any(map(_holds_dataset, value.values()))
@@ -207,8 +191,8 @@ def _holds_dataset(value: object) -> bool:
 def _leaf_count(value: object) -> int:
     if isinstance(value, dict):
         return sum(_leaf_count(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return sum(_leaf_count(item) for item in value)
+    if type(value) in {list, tuple}:  # a named tuple is a value of its own, such as what tells of a feature
+        return sum(map(_leaf_count, value))  # type: ignore[call-overload]
     return 1
 
 
@@ -221,7 +205,8 @@ def _summary(value: object) -> str:
     return type(value).__name__
 
 
-def _digest(value: object) -> str:
+def digest_of(value: object) -> str:
+    """Equal for objects of equal contents, as far as their contents can be seen."""
     digest = hashlib.sha256(type(value).__name__.encode())
     if isinstance(value, np.ndarray | np.generic) or (isinstance(value, tf.Tensor) and hasattr(value, "numpy")):
         array = np.asarray(value)
@@ -229,7 +214,7 @@ def _digest(value: object) -> str:
         digest.update(array.tobytes() if array.dtype.kind != "O" else repr(array.tolist()).encode())
     elif isinstance(value, list | tuple | dict):
         for item in value.items() if isinstance(value, dict) else value:
-            digest.update(_digest(item).encode())
+            digest.update(digest_of(item).encode())
     else:
         digest.update(re.sub(r"0x[0-9a-f]+", "", repr(value)).encode())
     return digest.hexdigest()[:16]

@@ -18,6 +18,7 @@ from autotuner.tfdata.inner_sites import with_sites
 from autotuner.tfdata.intercept import NESTING, Call, intercepted
 from autotuner.tfdata.labels import labelled
 from autotuner.tfdata.live import HiddenDatasetError, Live
+from autotuner.tfdata.returned import returned_at
 from autotuner.tfdata.seeds import RandomState, SeedState
 
 _AUTOGRAPH = "/tensorflow/python/autograph/"
@@ -132,7 +133,8 @@ class _Recorder:
                 for name, value in call.arguments.items()
             )
         except HiddenDatasetError:
-            self._leaf(dataset, f"{call.kind}: datasets hidden in a structure of its arguments")
+            reason = f"{call.kind}: datasets hidden in a structure of its arguments"
+            self._leaf(dataset, reason, _call_site(call.frame))
             return
         op = Op(
             label=self._label(),
@@ -145,17 +147,18 @@ class _Recorder:
             op = with_sites(replace(op, inner=labelled(nested.ops)[0]))
         frame.nodes[id(dataset)] = _Node(op, dataset, frozenset(vars(dataset)), seed)
 
-    def _reference(self, dataset: tf.data.Dataset) -> Upstream:
+    def _reference(self, dataset: tf.data.Dataset, call_site: CallSite | None = None) -> Upstream:
         node = self._frames[-1].nodes.get(id(dataset))
         if node is None:
-            node = self._leaf(dataset, f"a {type(dataset).__name__} whose making was not seen")
+            node = self._leaf(dataset, f"a {type(dataset).__name__} whose making was not seen", call_site)
         return Upstream(node.op.label)
 
-    def _leaf(self, dataset: tf.data.Dataset, reason: str) -> _Node:
+    def _leaf(self, dataset: tf.data.Dataset, reason: str, call_site: CallSite | None) -> _Node:
         # Inside a function nothing is reused, and what was made there is a tensor of a graph: it is not kept.
         value = opaque_value(self.live, dataset, reason) if len(self._frames) == 1 else Captured("", reason)
-        op = Op(self._label(), OPAQUE, None, (("dataset", value),))
-        node = _Node(op, dataset, frozenset(vars(dataset)), SeedState.current())
+        op = Op(self._label(), OPAQUE, None, (("dataset", value),), call_site)
+        own = frozenset(name for name in vars(dataset) if name.startswith("_"))
+        node = _Node(op, dataset, own, SeedState.current())
         self._frames[-1].nodes[id(dataset)] = node
         return node
 
@@ -164,7 +167,7 @@ class _Recorder:
         return f"op{self._count}"
 
     def finish(self, output: tf.data.Dataset) -> Recorded:
-        last = self._reference(output).label
+        last = self._reference(output, returned_at(self._origin.dataset_fn)).label
         nodes = self._frames[0].nodes.values()
         pipeline, names = labelled([node.op for node in nodes], last)
         kept = {names[node.op.label]: node for node in nodes if node.op.label in names}

@@ -21,6 +21,7 @@ from autotuner.rewrites import apply
 from autotuner.rewrites.cache import CACHE_FILE, in_file
 from autotuner.tfdata.build import build
 from autotuner.tfdata.graph import CanonicalGraph
+from autotuner.tfdata.live import digest_of
 from autotuner.tfdata.record import Recorded
 from autotuner.worker.load import load
 from autotuner.worker.sources import replaced_sources, with_new_code
@@ -71,6 +72,8 @@ class _Winner(contextlib.AbstractContextManager["_Winner"]):
         built = self.built if not arguments else build(recorded, winner)
         found = recorded.origin.again(functools.partial(emitted, **arguments))
         made = found.datasets[found.pipeline.output.label]
+        if other := _other_attributes(recorded, found):
+            return f"its dataset has no {other[0]} as your function hangs it on its own"
         return _compare(built, made, hashes=self.hashes) or ("" if self.hashes else _outlined(winner, found.pipeline))
 
     def other_data(self, emitted: Callable[..., Any]) -> str:
@@ -100,6 +103,12 @@ class _Winner(contextlib.AbstractContextManager["_Winner"]):
     def hashes(self) -> bool:
         """Graphs can be compared: each run has a cache file of its own, so there they differ in its name."""
         return not _caches_in_file(self._rewritten(self._session.recorded)) and _repeats(self._session)
+
+
+def _other_attributes(recorded: Recorded, emitted: Recorded) -> list[str]:
+    """What is not hung on the emitted dataset as it is on the user's."""
+    held = {name: digest_of(value) for name, value in emitted.attributes.items()}
+    return [name for name, value in recorded.attributes.items() if held.get(name) != digest_of(value)]
 
 
 def _repeats(session: Session) -> bool:

@@ -14,7 +14,7 @@ from autotuner.errors import IllegalConfigurationError, UserCodeError
 from autotuner.machine import available_memory_bytes
 from autotuner.measure.messages import Ceiling, Measure, Open, Opened, Profile, Profiled, Timing
 from autotuner.measure.outcome import Failure, FailureKind, Measurement, Outcome
-from autotuner.pipeline import INFINITE, Configuration, Facts, Pipeline
+from autotuner.pipeline import INFINITE, Configuration, Facts, Pipeline, to_json
 from autotuner.pipeline.counts import rescaled
 from autotuner.pipeline.structure import structure
 from autotuner.rewrites import apply
@@ -83,6 +83,10 @@ class Session:
             parameters=self.parameters,
             origin=origin(self._request.dataset),
             model_fingerprint=self._model_fingerprint,
+            attributes={
+                name: to_json(self.recorded.live.encode_attribute(value))
+                for name, value in self.recorded.attributes.items()
+            },
         )
 
     def ceiling(self, timing: Timing) -> Ceiling:

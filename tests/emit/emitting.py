@@ -67,6 +67,7 @@ def emit(
     effects: Mapping[str, str] | None = None,
     folder: Path = HERE,
     changed: Mapping[tuple[str, str], str] | None = None,
+    attributes: Mapping[str, Value] | None = None,
 ) -> EmittedModule | Unemittable:
     return emit_module(
         pipeline,
@@ -76,6 +77,7 @@ def emit(
         effects=effects or {},
         folder=folder,
         changed=changed,
+        attributes=attributes or {},
     )
 
 

@@ -256,3 +256,14 @@ def test_adjustments_that_are_not_in_the_source_cannot_be_exchanged() -> None:
     vary = fn("def vary(image):\n    return varied(image)", "vary", varied=own("varied"))
     reasons = reasons_of(chain(source(), op("map[vary]", map_func=Derived("vectorized_adjust", (vary,)))))
     assert "were not found in its source" in "".join(reasons)
+
+
+def test_what_was_hung_on_the_dataset_is_hung_on_it_again() -> None:
+    lines = text_of(chain(source(), op("batch[0]", batch_size=2)), attributes={"class_names": ["a", "b"]}).splitlines()
+    assert lines[-2:] == ['    ds.class_names = ["a", "b"]', "    return ds"]
+    held = Captured("v3", "list of 900 items")
+    [reason] = reasons_of(chain(source()), attributes={"file_paths": held})
+    assert reason == (
+        "your function hangs file_paths on its dataset: it is list of 900 items, "
+        "which exists only while the program runs"
+    )

@@ -126,7 +126,8 @@ for name in ("loop", "everything", "tree", "nested", "generated"):
     told[name] = [made.text, elements(function()), elements(module.dataset_fn())]
 signatures = {}
 for kind, names in PARAMETERS.items():
-    owner = eval(READERS[kind]).__init__ if kind in READERS else getattr(tf.data.Dataset, kind)
+    function = getattr(tf.data.Dataset, kind, None) or getattr(tf.data.experimental, kind, None)
+    owner = eval(READERS[kind]).__init__ if kind in READERS else function
     actual = [name for name in inspect.signature(owner).parameters if name != "self"]
     signatures[kind] = actual[: len(names)] == list(names)
 print(json.dumps([told, signatures]))

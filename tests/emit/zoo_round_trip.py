@@ -40,6 +40,7 @@ from tests.tfdata.zoo_files import make_files
 _RANDOM = 2
 _SHIM_EVERY = 6
 """Besides those that get no other code, so many get a shim as a test of it."""
+_OTHER_ATTRIBUTES = "other attributes"
 _NUMBERS = itertools.count()
 _TARGETS = "zoo_targets"
 """A module with every entry as a function that needs no arguments: what a user would name."""
@@ -103,7 +104,8 @@ def _patch(entry: Entry, recorded: Recorded, rewritten: Pipeline, configuration:
             module = importlib.import_module(entry.function.__module__)
             return functools.partial(getattr(module, entry.name), folder)
 
-        return _compared(recorded, rewritten, find)
+        told = _compared(recorded, rewritten, find)
+        return f"refused: {told}" if told == _OTHER_ATTRIBUTES else told  # as the check of a study does
 
 
 def _module(recorded: Recorded, rewritten: Pipeline, configuration: Configuration, folder: Path) -> str:
@@ -115,6 +117,7 @@ def _module(recorded: Recorded, rewritten: Pipeline, configuration: Configuratio
         effects={},
         changed=decided(recorded.pipeline, rewritten, configuration),
         folder=folder,
+        attributes={name: recorded.live.encode_attribute(value) for name, value in recorded.attributes.items()},
     )
     if not isinstance(made, EmittedModule):
         return f"refused: {'; '.join(made.reasons)}"
@@ -159,6 +162,8 @@ def _compared(recorded: Recorded, rewritten: Pipeline, find: Callable[[], Callab
     """``same``, or how what the code builds differs from the rewritten pipeline."""
     try:
         made = recorded.origin.again(find())
+        if made.attributes != recorded.attributes:
+            return _OTHER_ATTRIBUTES
         found = CanonicalGraph.of(made.datasets[made.pipeline.output.label]).digest
         if found == CanonicalGraph.of(build(recorded, rewritten)).digest:
             return "same"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import tensorflow as tf
@@ -12,7 +12,6 @@ import tensorflow as tf
 from autotuner.pipeline import Pipeline
 from autotuner.rewrites import Preserves
 from autotuner.rewrites.order import natural_preserve
-from autotuner.tfdata.build import build
 from autotuner.tfdata.derandomise import UndecidableError, derandomised
 from autotuner.tfdata.fingerprint import (
     Fingerprint,
@@ -23,7 +22,7 @@ from autotuner.tfdata.fingerprint import (
     same_order,
 )
 from autotuner.tfdata.order_laws import BATCHING
-from autotuner.tfdata.record import Recorded
+from autotuner.tfdata.shared_parts import SharedParts
 from autotuner.tfdata.short_files import short_files
 from autotuner.tfdata.small_batches import size_that_epochs_fill
 from autotuner.tfdata.small_epoch import in_order, shortened, unshuffled
@@ -51,9 +50,9 @@ _VARIATIONS = (_CONTENT, _ORDER, _BATCHES)
 
 @dataclass(frozen=True)
 class Side:
-    """A pipeline with the recording its live objects come from."""
+    """A pipeline of a recording."""
 
-    recorded: Recorded
+    parts: SharedParts
     pipeline: Pipeline
 
 
@@ -86,7 +85,8 @@ class Comparison:
     @cached_property
     def repeatable(self) -> bool:
         """The user's side, built and read again, gives the same; else nothing can be learnt from comparing."""
-        again = self._fixed(self._mine, _CONSTANTS[0])
+        anew = replace(self._mine, parts=SharedParts(self._mine.parts.recorded))
+        again = self._fixed(anew, _CONSTANTS[0])
         return not difference(self._reference.first, again, ordered=self._ordered)
 
     def difference(self, theirs: Side) -> str:
@@ -175,13 +175,13 @@ class Comparison:
         return self._read(side, self._reference.prefix, constant, self._reference.max_rows, _CANDIDATE_SECONDS)
 
     def _read(self, side: Side, prefix: int, constant: float, max_rows: int, seconds: float) -> Fingerprint:
-        # Built for each reading: a cache would give what it was filled with, with another constant.
-        dataset = build(side.recorded, _small(side, unshuffled(side.pipeline), self._filling(prefix)))
+        # A cache is built for each reading: it would give what it was filled with, with another constant.
+        dataset = side.parts.build(_small(side, unshuffled(side.pipeline), self._filling(prefix)))
         fixed = derandomised(in_order(dataset), constant)
         return fingerprint(fixed, batched=self._batched, max_rows=max_rows, seconds=seconds)
 
     def _epochs(self, side: Side) -> _Epochs:
-        dataset = build(side.recorded, _small(side, side.pipeline, self._filling(self._reference.prefix)))
+        dataset = side.parts.build(_small(side, side.pipeline, self._filling(self._reference.prefix)))
         return _Epochs(dataset, self._reference.max_rows, batched=self._batched)
 
     def _filling(self, prefix: int) -> int:
@@ -190,7 +190,7 @@ class Comparison:
 
     @cached_property
     def _filled(self) -> int:
-        return size_that_epochs_fill(self._mine.recorded, self._mine.pipeline)
+        return size_that_epochs_fill(self._mine.parts.recorded, self._mine.pipeline)
 
     @property
     def _batched(self) -> bool:
@@ -210,7 +210,7 @@ class _Epochs:
 
 
 def _small(side: Side, pipeline: Pipeline, prefix: int) -> Pipeline:
-    return shortened(short_files(pipeline, side.recorded.live, prefix), prefix)
+    return shortened(short_files(pipeline, side.parts.recorded.live, prefix), prefix)
 
 
 def _variations(first: Fingerprint, second: Fingerprint) -> set[str]:

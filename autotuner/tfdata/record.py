@@ -157,8 +157,7 @@ class _Recorder:
         # Inside a function nothing is reused, and what was made there is a tensor of a graph: it is not kept.
         value = opaque_value(self.live, dataset, reason) if len(self._frames) == 1 else Captured("", reason)
         op = Op(self._label(), OPAQUE, None, (("dataset", value),), call_site)
-        own = frozenset(name for name in vars(dataset) if name.startswith("_"))
-        node = _Node(op, dataset, own, SeedState.current())
+        node = _Node(op, dataset, frozenset(), SeedState.current())
         self._frames[-1].nodes[id(dataset)] = node
         return node
 
@@ -178,7 +177,11 @@ class _Recorder:
             origin=self._origin,
             live=self.live,
             datasets={label: node.dataset for label, node in kept.items()},
-            attributes={name: value for name, value in vars(output).items() if name not in known},
+            attributes={
+                name: value
+                for name, value in vars(output).items()
+                if name not in known and not name.startswith("_")  # TensorFlow's own come with every dataset
+            },
             seeds={label: node.seed for label, node in kept.items()},
         )
 

@@ -14,7 +14,7 @@ from autotuner.rewrites.order import keeps_by_order, left_to_chance
 from autotuner.tfdata.compare import Comparison, Side
 from autotuner.tfdata.derandomise import UndecidableError
 from autotuner.tfdata.order_laws import BATCHING
-from autotuner.tfdata.record import Recorded
+from autotuner.tfdata.shared_parts import SharedParts
 
 _GROUPING = {"bucket_by_sequence_length", "padded_batch"}
 """Kinds whose rows depend on what shares their batch, by padding alone."""
@@ -22,13 +22,13 @@ _PROBE = 5
 """A second value: by chance, one of them may choose the very elements that the user's own chooses."""
 
 
-def reorder_difference(recorded: Recorded, change: OrderChange, comparison_of: Callable[[Pipeline], Comparison]) -> str:
+def reorder_difference(parts: SharedParts, change: OrderChange, comparison_of: Callable[[Pipeline], Comparison]) -> str:
     """How the examples differ once ``change`` is made to the recorded pipeline; empty when they do not.
 
     Compared is what reaches the first stage that groups elements which a shuffle has left to chance. Empty as well
     where two readings of the user's own pipeline differ, or an epoch takes too long to be read whole.
     """
-    mine = _up_to_chance(recorded.pipeline, change.path.partition("/")[0])
+    mine = _up_to_chance(parts.recorded.pipeline, change.path.partition("/")[0])
     if mine is None:
         return ""
     comparison = comparison_of(mine)
@@ -39,7 +39,7 @@ def reorder_difference(recorded: Recorded, change: OrderChange, comparison_of: C
         return ""
     for value in dict.fromkeys((change.value, _PROBE)):
         theirs = mine.replace_at(change.path, lambda op, value=value: _with(op, change.argument, value))  # type: ignore[misc]
-        if reason := comparison.unordered_difference(Side(recorded, theirs)):
+        if reason := comparison.unordered_difference(Side(parts, theirs)):
             return f"with another {change.path}.{change.argument} {reason}"
     return ""
 

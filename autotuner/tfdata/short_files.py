@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from autotuner.pipeline import AUTOTUNE, Captured, Op, Pipeline, Value
+from autotuner.pipeline import AUTOTUNE, Captured, Op, Pipeline, Value, to_json
 from autotuner.tfdata.build import call
 from autotuner.tfdata.intercept import READERS
 from autotuner.tfdata.live import Live
@@ -30,16 +32,23 @@ def _shortened(reader: Op, live: Live, prefix: int) -> list[Op]:
     filenames = live.decode_argument("filenames", reader.argument("filenames"), {})
     files = tf.reshape(tf.convert_to_tensor(filenames, tf.string), [-1])[: max(1, math.isqrt(prefix))]
     of_each = -(-prefix // max(1, int(tf.size(files))))
-    function = _kept(live, _beginning(reader, live, of_each), f"the first {of_each} records of a file")
-    source = Op(
-        f"from_tensor_slices[{reader.label}]", "from_tensor_slices", None, (("tensors", _kept(live, files, "files")),)
-    )
+    place = f"{reader.label} {_digest(reader)}"
+    function = _kept(live, _beginning(reader, live, of_each), f"the first {of_each} records of a file of {place}")
+    names = _kept(live, files, f"{len(files)} files of {place}")
+    source = Op(f"from_tensor_slices[{reader.label}]", "from_tensor_slices", None, (("tensors", names),))
     kind, numbers = _reading(reader.argument("num_parallel_reads"))
     return [source, Op(reader.label, kind, source.label, (("map_func", function), *numbers))]
 
 
-def _kept(live: Live, value: object, summary: str) -> Captured:
-    return Captured(live.keep(value), summary)
+def _kept(live: Live, value: object, what: str) -> Captured:
+    """``value`` under a key that says what it is: the same each time, so that what is made of it is the same."""
+    live.put(what, value)
+    return Captured(what, what)
+
+
+def _digest(reader: Op) -> str:
+    told = json.dumps([[name, to_json(value)] for name, value in reader.arguments])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _beginning(reader: Op, live: Live, records: int) -> Callable[[tf.Tensor], tf.data.Dataset]:

@@ -20,22 +20,23 @@ from autotuner.pipeline import UNKNOWN, Facts, Pipeline
 from autotuner.pipeline.structure import order_changes, structure
 from autotuner.rewrites.materialise import spelled_out
 from autotuner.tfdata.analyse import facts_of
-from autotuner.tfdata.build import build_all
 from autotuner.tfdata.compare import Comparison, Side
 from autotuner.tfdata.derandomise import UndecidableError
+from autotuner.tfdata.live import Live
 from autotuner.tfdata.order_laws import endless, keeps, newly_frozen, shuffle_difference
 from autotuner.tfdata.per_example import draws_differ, draws_to_test, equal_shares, needs_test
 from autotuner.tfdata.record import Recorded
 from autotuner.tfdata.reordered import reorder_difference
+from autotuner.tfdata.shared_parts import SharedParts
 from autotuner.tfdata.small_epoch import settled
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A pipeline with the recording its live objects come from, built once for everything but reading it."""
+    """A pipeline of a recording, built once for everything but reading it."""
 
     pipeline: Pipeline
-    made_by: Recorded
+    parts: SharedParts
 
     @property
     def output(self) -> tf.data.Dataset:
@@ -43,18 +44,22 @@ class _Candidate:
 
     @cached_property
     def facts(self) -> Facts:
-        return facts_of(self.pipeline, self._datasets, self.made_by.live)
+        return facts_of(self.pipeline, self._datasets, self.live)
+
+    @property
+    def live(self) -> Live:
+        return self.parts.recorded.live
 
     def spelled_out(self) -> _Candidate:
         pipeline = spelled_out(self.pipeline)
-        return self if pipeline is self.pipeline else _Candidate(pipeline, self.made_by)
+        return self if pipeline is self.pipeline else _Candidate(pipeline, self.parts)
 
     def equal_shares(self, draws: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
-        return equal_shares(self.pipeline, self.facts, draws, partial(build_all, self.made_by))
+        return equal_shares(self.pipeline, self.facts, draws, self.parts.build_all)
 
     @cached_property
     def _datasets(self) -> dict[str, tf.data.Dataset]:
-        return build_all(self.made_by, self.pipeline)
+        return self.parts.build_all(self.pipeline)
 
 
 class Verifier:
@@ -65,7 +70,8 @@ class Verifier:
         self._known: dict[str, str] = {structure(recorded.pipeline): ""}
         self._orders: dict[tuple[str, str], str] = {}
         self._comparisons: dict[str, Comparison] = {}
-        self._mine = _Candidate(recorded.pipeline, recorded)
+        self._parts = SharedParts(recorded)
+        self._mine = _Candidate(recorded.pipeline, self._parts)
         self._shares: dict[str, dict[str, float]] = {}
         """Of the recorded pipeline, by the draws that were looked at."""
 
@@ -81,7 +87,7 @@ class Verifier:
         """Why ``pipeline`` is not equivalent to the recorded one; empty when it is."""
         key = structure(pipeline)
         if key not in self._known:
-            self._known[key] = self._verdict(pipeline, self.recorded)
+            self._known[key] = self._verdict(pipeline, self._parts.fork())
         return self._known[key] or self._reordered(pipeline)
 
     def check_other(self, other: Recorded, *, same_graph: bool) -> str:
@@ -89,11 +95,11 @@ class Verifier:
 
         With ``same_graph`` its graph is known to be that of a pipeline that was checked: only its data are compared.
         """
-        return self._verdict(other.pipeline, other, declared=not same_graph)
+        return self._verdict(other.pipeline, SharedParts(other), declared=not same_graph)
 
-    def _verdict(self, pipeline: Pipeline, made_by: Recorded, *, declared: bool = True) -> str:
+    def _verdict(self, pipeline: Pipeline, parts: SharedParts, *, declared: bool = True) -> str:
         def verdict() -> str:
-            candidate = _Candidate(pipeline, made_by)
+            candidate = _Candidate(pipeline, parts)
             found = self._declared(candidate) if declared else ""
             return found or self._read(candidate)
 
@@ -103,7 +109,8 @@ class Verifier:
         for change in order_changes(pipeline, self.recorded.pipeline):
             key = (change.path, change.argument)
             if key not in self._orders:
-                self._orders[key] = _decided(partial(reorder_difference, self.recorded, change, self._comparison))
+                parts = self._parts.fork()
+                self._orders[key] = _decided(partial(reorder_difference, parts, change, self._comparison))
             if self._orders[key]:
                 return self._orders[key]
         return ""
@@ -120,7 +127,7 @@ class Verifier:
             became = "of unknown length" if sizes[1] == UNKNOWN else f"{sizes[1]} elements long"
             return f"the dataset becomes {became}, it was {sizes[0]}"
         spelled = theirs.spelled_out()
-        found = shuffle_difference(mine.pipeline, mine.made_by.live, spelled.pipeline, spelled.made_by.live)
+        found = shuffle_difference(mine.pipeline, mine.live, spelled.pipeline, spelled.live)
         if found or not keeps(spelled.pipeline):
             return found
         return newly_frozen(mine.pipeline, mine.facts, spelled.pipeline, spelled.facts)
@@ -134,7 +141,7 @@ class Verifier:
             comparison = self._comparison(mine)
             if not comparison.repeatable:
                 raise UndecidableError(self._differing())
-        return comparison.difference(Side(candidate.made_by, theirs)) or self._per_example(candidate)
+        return comparison.difference(Side(candidate.parts, theirs)) or self._per_example(candidate)
 
     def _differing(self) -> str:
         differ = "two readings of the user's own pipeline differ, with every known draw fixed"
@@ -154,7 +161,7 @@ class Verifier:
     def _comparison(self, pipeline: Pipeline) -> Comparison:
         key = structure(pipeline)
         if key not in self._comparisons:
-            self._comparisons[key] = Comparison(Side(self.recorded, settled(pipeline, pipeline)))
+            self._comparisons[key] = Comparison(Side(self._parts, settled(pipeline, pipeline)))
         return self._comparisons[key]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import tensorflow as tf
@@ -12,9 +13,15 @@ from autotuner.measure.messages import Calibrated
 from autotuner.pipeline import INFINITE, UNKNOWN, Facts, Pipeline
 
 _LIMIT_SECONDS = 5.0
+_COUNTING_SECONDS = 10.0
 _MOST_SHAPES = 32
 _ASSUMED_STEPS = 1_000
 _KEEPS_BATCHES = {"map", "prefetch", "with_options", "cache", "shuffle", "repeat"}
+
+
+def _uncounted(limit_seconds: float) -> None:
+    """Nothing is known of how the elements are made."""
+    del limit_seconds
 
 
 @dataclass(frozen=True)
@@ -31,18 +38,27 @@ class Calibration:
 
 
 def calibrate(
-    dataset: tf.data.Dataset, steps_per_epoch: int | None, known: Calibrated | None, last_rows: int | None = None
+    dataset: tf.data.Dataset,
+    steps_per_epoch: int | None,
+    known: Calibrated | None,
+    last_rows: int | None = None,
+    count: Callable[[float], int | None] = _uncounted,
 ) -> Calibration:
     """Iterates ``dataset`` for at most one epoch or five seconds; for one batch where the rest is ``known``.
 
-    ``last_rows`` is the size of the last batch, which five seconds may not reach.
+    Args:
+        dataset: the user's own.
+        steps_per_epoch: as the user gave it.
+        known: what the first worker found.
+        last_rows: size of the last batch, which five seconds may not reach.
+        count: counts the steps of an epoch of unknown length, if it can within so many seconds.
 
     Raises:
         UserCodeError: the dataset is empty.
     """
     if known is not None and known.batch_rows is not None:
         return Calibration(known, _with_rows(_first(dataset), known.batch_rows))
-    calibration = _iterated(dataset, steps_per_epoch)
+    calibration = _iterated(dataset, steps_per_epoch, count)
     rows = calibration.found.batch_rows
     if rows is not None and last_rows is not None and len(rows) == 1 and 0 < last_rows < rows[0]:
         rows = [rows[0], last_rows]
@@ -63,7 +79,9 @@ def last_batch_rows(pipeline: Pipeline, facts: Facts) -> int | None:
     return None
 
 
-def _iterated(dataset: tf.data.Dataset, steps_per_epoch: int | None) -> Calibration:
+def _iterated(
+    dataset: tf.data.Dataset, steps_per_epoch: int | None, count_steps: Callable[[float], int | None]
+) -> Calibration:
     shapes: dict[str, object] = {}
     started = time.perf_counter()
     first = started
@@ -83,7 +101,7 @@ def _iterated(dataset: tf.data.Dataset, steps_per_epoch: int | None) -> Calibrat
         raise _empty()
     seconds = time.perf_counter() - first
     rate = (count - 1) / seconds if count > 1 and seconds > 0 else 1.0 / max(first - started, 1e-9)
-    steps, warnings = _steps(dataset, steps_per_epoch, count if ended else None)
+    steps, warnings = _steps(dataset, steps_per_epoch, count if ended else None, count_steps)
     batches = tuple(shapes.values())
     if len(batches) == _MOST_SHAPES:
         warnings.append(
@@ -124,7 +142,9 @@ def _with_rows(batch: object, sizes: list[int]) -> tuple[object, ...]:
     return tuple(tf.nest.map_structure(lambda leaf, size=size: leaf[:size], batch) for size in sizes)
 
 
-def _steps(dataset: tf.data.Dataset, given: int | None, counted: int | None) -> tuple[int, list[str]]:
+def _steps(
+    dataset: tf.data.Dataset, given: int | None, counted: int | None, count: Callable[[float], int | None]
+) -> tuple[int, list[str]]:
     if given is not None:
         return given, []
     if counted is not None:
@@ -132,6 +152,8 @@ def _steps(dataset: tf.data.Dataset, given: int | None, counted: int | None) -> 
     cardinality = int(dataset.cardinality())
     if cardinality >= 0:
         return cardinality, []
+    if cardinality == UNKNOWN and (counted := count(_COUNTING_SECONDS)):
+        return counted, []
     what = {INFINITE: "endless", UNKNOWN: "of unknown length"}[cardinality]
     warning = f"the dataset is {what}; an epoch is taken to be {_ASSUMED_STEPS} steps: give steps_per_epoch to be exact"
     return _ASSUMED_STEPS, [warning]

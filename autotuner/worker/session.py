@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import tempfile
 import time
@@ -20,6 +21,7 @@ from autotuner.pipeline.structure import structure
 from autotuner.rewrites import apply
 from autotuner.rewrites.cache import CACHE_FILE, in_memory
 from autotuner.tfdata.build import build
+from autotuner.tfdata.counting import counted_steps
 from autotuner.tfdata.examine import examine
 from autotuner.tfdata.files import evict, files_read
 from autotuner.tfdata.oracle import checked
@@ -52,6 +54,7 @@ class Session:
             request.steps_per_epoch,
             request.calibrated,
             last_batch_rows(self.recorded.pipeline, self.facts),
+            functools.partial(counted_steps, self.recorded),
         )
         self._verifier = Verifier(self.recorded)
         self._cold = _cold_files(self.recorded) if request.cold else ()

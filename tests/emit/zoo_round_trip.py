@@ -13,6 +13,7 @@ import json
 import random
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from autotuner.emit.attribution import decided
 from autotuner.emit.module import EmittedModule, emit_module
 from autotuner.emit.patch import EmittedPatch, emit_patch
 from autotuner.emit.shim import emit_shim
+from autotuner.emit.statements import Changed
 from autotuner.measure.messages import Origin
 from autotuner.pipeline import Configuration, DecisionValue, Facts, Pipeline
 from autotuner.rewrites import Decision, apply, find_sites
@@ -60,10 +62,11 @@ def main(folder: Path) -> None:
             rewritten = apply(recorded.pipeline, facts, configuration)
             if rewritten == recorded.pipeline:
                 continue
-            patch = _patch(entry, recorded, rewritten, configuration, folder)
-            module = _module(recorded, rewritten, configuration, folder)
+            case = _Case(entry, folder, recorded, rewritten, configuration)
+            case.digest  # noqa: B018 - built now, while autograph finds the modules where they were
+            patch, module = _patch(case), _module(case)
             wanted = len(told) % _SHIM_EVERY == 0 or not REPRODUCED & {patch, module}
-            shim = _shim(entry, recorded, rewritten, configuration, folder) if wanted else "refused: not asked for"
+            shim = _shim(case) if wanted else "refused: not asked for"
             roles = {"patch": patch, "module": module, "shim": shim}
             told.append({"entry": entry.name, "configuration": dict(configuration), **roles})
             unset.restore()
@@ -88,11 +91,31 @@ def _any(decision: Decision, rng: random.Random) -> DecisionValue:
     return rng.choice(decision.choices or ((2, 3, "AUTOTUNE") if decision.autotune else (2, 3)))
 
 
-def _patch(entry: Entry, recorded: Recorded, rewritten: Pipeline, configuration: Configuration, folder: Path) -> str:
+@dataclass(frozen=True)
+class _Case:
+    """A configuration of one entry, and what it makes of the recorded pipeline."""
+
+    entry: Entry
+    folder: Path
+    recorded: Recorded
+    rewritten: Pipeline
+    configuration: Configuration
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Of the graph that code has to build."""
+        return CanonicalGraph.of(build(self.recorded, self.rewritten)).digest
+
+    @functools.cached_property
+    def changed(self) -> Changed:
+        return decided(self.recorded.pipeline, self.rewritten, self.configuration)
+
+
+def _patch(case: _Case) -> str:
     made = emit_patch(
-        recorded.pipeline,
-        rewritten,
-        configuration=configuration,
+        case.recorded.pipeline,
+        case.rewritten,
+        configuration=case.configuration,
         effects={},
         read=lambda path: Path(path).read_bytes(),
     )
@@ -101,44 +124,45 @@ def _patch(entry: Entry, recorded: Recorded, rewritten: Pipeline, configuration:
     with replaced_sources(made.files):
 
         def find() -> Callable[[], Any]:
-            module = importlib.import_module(entry.function.__module__)
-            return functools.partial(getattr(module, entry.name), folder)
+            module = importlib.import_module(case.entry.function.__module__)
+            return functools.partial(getattr(module, case.entry.name), case.folder)
 
-        told = _compared(recorded, rewritten, find)
+        told = _compared(case, find)
         return f"refused: {told}" if told == _OTHER_ATTRIBUTES else told  # as the check of a study does
 
 
-def _module(recorded: Recorded, rewritten: Pipeline, configuration: Configuration, folder: Path) -> str:
+def _module(case: _Case) -> str:
+    recorded = case.recorded
     made = emit_module(
-        rewritten,
+        case.rewritten,
         function_name="dataset_fn",
         signature="",
         header=(),
         effects={},
-        changed=decided(recorded.pipeline, rewritten, configuration),
-        folder=folder,
+        changed=case.changed,
+        folder=case.folder,
         attributes={name: recorded.live.encode_attribute(value) for name, value in recorded.attributes.items()},
     )
     if not isinstance(made, EmittedModule):
         return f"refused: {'; '.join(made.reasons)}"
-    return _compared(recorded, rewritten, _from_file(made, folder))
+    return _compared(case, _from_file(made, case.folder))
 
 
-def _shim(entry: Entry, recorded: Recorded, rewritten: Pipeline, configuration: Configuration, folder: Path) -> str:
+def _shim(case: _Case) -> str:
     made = emit_shim(
-        recorded.pipeline,
-        rewritten,
-        origin=Origin(_TARGETS, entry.name, str(folder)),
+        case.recorded.pipeline,
+        case.rewritten,
+        origin=Origin(_TARGETS, case.entry.name, str(case.folder)),
         signature="",
         header=(),
         effects={},
-        changed=decided(recorded.pipeline, rewritten, configuration),
-        folder=folder,
+        changed=case.changed,
+        folder=case.folder,
     )
     if not isinstance(made, EmittedModule):
         return f"refused: {'; '.join(made.reasons)}"
     with replaced_sources({}):  # what the patch was tried on is forgotten
-        return _compared(recorded, rewritten, _from_file(made, folder))
+        return _compared(case, _from_file(made, case.folder))
 
 
 def _from_file(made: EmittedModule, folder: Path) -> Callable[[], Callable[[], Any]]:
@@ -158,14 +182,15 @@ def _from_file(made: EmittedModule, folder: Path) -> Callable[[], Callable[[], A
     return find
 
 
-def _compared(recorded: Recorded, rewritten: Pipeline, find: Callable[[], Callable[[], Any]]) -> str:
+def _compared(case: _Case, find: Callable[[], Callable[[], Any]]) -> str:
     """``same``, or how what the code builds differs from the rewritten pipeline."""
+    recorded = case.recorded
     try:
         made = recorded.origin.again(find())
         if made.attributes != recorded.attributes:
             return _OTHER_ATTRIBUTES
         found = CanonicalGraph.of(made.datasets[made.pipeline.output.label]).digest
-        if found == CanonicalGraph.of(build(recorded, rewritten)).digest:
+        if found == case.digest:
             return "same"
         again = recorded.origin.again()
         mine = CanonicalGraph.of(again.datasets[again.pipeline.output.label]).digest

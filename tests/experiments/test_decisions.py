@@ -1,4 +1,4 @@
-"""Every decision that is offered on a workload, alone, and what an expert would guess: the data stay, and it runs."""
+"""Every choice that is offered on a workload, alone, and what an expert would guess: the data stay, and it runs."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ NUMBER = 3
 
 
 def alone(decisions: tuple[Decision, ...]) -> Iterator[Configuration]:
-    """Every decision at every value; numbers at one."""
+    """All numbers together, for none of them changes a structure; then every choice by itself."""
+    yield Configuration({decision.name: NUMBER for decision in decisions if not decision.choices})
     for decision in decisions:
-        for value in decision.choices or (NUMBER,):
+        for value in decision.choices:
             if value != decision.status_quo and decision.name != MEDIUM:
                 yield Configuration({decision.name: value})
 

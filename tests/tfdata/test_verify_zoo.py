@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from autotuner.tfdata.oracle import checked
 from autotuner.tfdata.record import Recorded, record
 from autotuner.tfdata.verify import Verifier
 from tests.tfdata.conftest import Recording
-from tests.tfdata.zoo import ZOO
+from tests.tfdata.zoo import BY_NAME, ZOO
 from tests.tfdata.zoo_entry import Entry
 
 NUMBER = 2
@@ -46,10 +47,20 @@ def configurations(recorded: Recorded, facts: Facts) -> Iterator[Configuration]:
                 yield configuration
 
 
-@pytest.mark.parametrize("entry", ZOO, ids=lambda entry: entry.name)
-def test_no_offered_decision_is_refused_on_the_elements(entry: Entry, recording: Recording) -> None:
-    recorded = recording(entry)
-    facts = examine(recorded)
+@pytest.fixture(scope="module")
+def examined(recording: Recording) -> Callable[[str], Facts]:
+    """Everything known of an entry by its name, found out once."""
+    return functools.cache(lambda name: examine(recording(BY_NAME[name])))
+
+
+every_entry = pytest.mark.parametrize("entry", ZOO, ids=lambda entry: entry.name)
+
+
+@every_entry
+def test_no_offered_decision_is_refused_on_the_elements(
+    entry: Entry, recording: Recording, examined: Callable[[str], Facts]
+) -> None:
+    recorded, facts = recording(entry), examined(entry.name)
     verifier = Verifier(recorded)
     for configuration in configurations(recorded, facts):
         reason = verifier.check(apply(recorded.pipeline, facts, configuration))
@@ -57,16 +68,13 @@ def test_no_offered_decision_is_refused_on_the_elements(entry: Entry, recording:
         assert verifier.rows_compared() > 0
 
 
-@pytest.mark.parametrize("entry", ZOO, ids=lambda entry: entry.name)
-def test_every_offered_number_builds(entry: Entry, recording: Recording) -> None:
-    recorded = recording(entry)
-    facts = analyse(recorded)
+@every_entry
+def test_every_offered_number_builds(entry: Entry, recording: Recording, examined: Callable[[str], Facts]) -> None:
+    recorded, facts = recording(entry), examined(entry.name)
     decisions, _ = find_sites(recorded.pipeline, facts)
-    expected = build(recorded).element_spec
-    for decision in decisions:
-        if not decision.choices:
-            rewritten = apply(recorded.pipeline, facts, Configuration({decision.name: NUMBER}))
-            assert build(recorded, rewritten).element_spec == expected
+    numbers = Configuration({decision.name: NUMBER for decision in decisions if not decision.choices})
+    rewritten = apply(recorded.pipeline, facts, numbers)
+    assert build(recorded, rewritten).element_spec == build(recorded).element_spec
 
 
 def test_a_cache_in_a_file_passes_as_one_in_memory_does(recording: Recording, tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ def autotune(  # noqa: PLR0913 - every option is the user's to name
             keep=list(keep),
             cold=cold,
             max_share_of_free_memory=chosen.cache_memory_share,
+            memory_limit_bytes=limits.memory_bytes,
         )
         plan = StudyPlan(
             name=study or f"{_stem(request.dataset)}-{folder.path.name}",

@@ -66,6 +66,8 @@ class Open:
     epochs: int
     steps_per_epoch: int | None = None
     max_share_of_free_memory: float = 0.5
+    memory_limit_bytes: int | None = None
+    """Resident memory at which the worker is stopped."""
     calibrated: Calibrated | None = None
     facts: dict[str, Any] | None = None
     """What the first worker found about each op."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import tensorflow as tf
 
 from autotuner.errors import IllegalConfigurationError, UserCodeError
@@ -170,7 +171,7 @@ class Session:
     def _too_large(self, pipeline: Pipeline) -> str:
         memory, disk = cache_bytes(pipeline, rescaled(self.facts, pipeline), self._calibration.found.steps_per_epoch)
         free = {
-            "memory": available_memory_bytes(),
+            "memory": self._free_memory_bytes(),
             "disk": shutil.disk_usage(self._request.scratch or tempfile.gettempdir()).free,
         }
         for where, needed in (("memory", memory), ("disk", disk)):
@@ -180,6 +181,10 @@ class Session:
                     f"the cache would take {needed / 1e9:.1f} GB of {where}; {allowed / 1e9:.1f} GB may be used for it"
                 )
         return ""
+
+    def _free_memory_bytes(self) -> int:
+        free, limit = available_memory_bytes(), self._request.memory_limit_bytes
+        return free if limit is None else max(0, min(free, limit - psutil.Process().memory_info().rss))
 
     def _fitted(self) -> Trainee:
         if self._trainee is None:

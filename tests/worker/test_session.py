@@ -11,12 +11,13 @@ from typing import Any
 import cloudpickle
 import keras
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 
 from autotuner.errors import UserCodeError
 from autotuner.measure.messages import Measure, Open, Profile, Timing
-from autotuner.measure.outcome import Measurement
+from autotuner.measure.outcome import Failure, FailureKind, Measurement
 from autotuner.measure.target import Target
 from autotuner.pipeline import DecisionValue
 from autotuner.worker.session import Session
@@ -40,16 +41,19 @@ def dense(**options: Any) -> keras.Model:
 
 
 def session(
-    folder: Path, dataset_fn: Callable[[], Any], model_fn: Callable[[], Any] = dense, steps: int | None = None
+    folder: Path,
+    dataset_fn: Callable[[], Any],
+    model_fn: Callable[[], Any] = dense,
+    steps: int | None = None,
+    memory_limit_bytes: int | None = None,
 ) -> Session:
     def target(name: str, function: Callable[[], Any]) -> Target:
         file = folder / f"{name}.pickle"
         file.write_bytes(cloudpickle.dumps(function))
         return Target("pickle", str(file), name)
 
-    return Session(
-        Open(target("dataset_fn", dataset_fn), target("model_fn", model_fn), [], EPOCHS, steps, scratch=str(folder))
-    )
+    targets = target("dataset_fn", dataset_fn), target("model_fn", model_fn)
+    return Session(Open(*targets, [], EPOCHS, steps, scratch=str(folder), memory_limit_bytes=memory_limit_bytes))
 
 
 def measured(of: Session, **configuration: Any) -> Measurement:
@@ -229,3 +233,26 @@ def test_fitting_for_the_profile_leaves_datasets_as_they_were(tmp_path: Path) ->
     endless.profile(Profile({"prefetch[end].buffer_size": "AUTOTUNE"}, limit_seconds=0.5))
     assert tf.data.Dataset.__iter__ is iterate
     measured(endless)
+
+
+@pytest.mark.parametrize(("room_bytes", "refused"), [(200_000, True), (2_000_000_000, False)])
+def test_a_cache_that_the_workers_limit_has_no_room_for_is_refused(
+    tmp_path: Path,
+    room_bytes: int,
+    refused: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    def wide() -> tf.data.Dataset:
+        return (
+            slices()
+            .unbatch()
+            .map(lambda x, y: (tf.tile(x, [1_000])[:8], tf.tile(y, [1]), tf.zeros([8_000])))
+            .map(lambda x, y, _: (x, y))
+            .batch(16)
+        )
+
+    limit = psutil.Process().memory_info().rss + room_bytes
+    made = session(tmp_path, wide, memory_limit_bytes=limit)
+    outcome = made.measure(Measure({"cache.after": "map[0]"}, SHORT))
+    assert isinstance(outcome, Failure) == refused, outcome
+    if isinstance(outcome, Failure):
+        assert (outcome.kind, "the cache would take" in outcome.message) == (FailureKind.ILLEGAL, True)

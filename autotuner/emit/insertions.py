@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autotuner.emit.patched_file import PatchedFile
 from autotuner.emit.sites import RefusedError, Site
@@ -30,6 +30,14 @@ class Link:
     def called_on(self, name: str) -> str:
         """On a variable."""
         return f"{name} = {name}{self.text.replace(NAME, name)}"
+
+
+def told_once(links: Sequence[Link]) -> list[Link]:
+    """What one decision puts in a row is told at its first call."""
+    return [
+        replace(link, comment="") if link.comment in [other.comment for other in links[:index]] else link
+        for index, link in enumerate(links)
+    ]
 
 
 def insert_after(file: PatchedFile, site: Site, links: Sequence[Link]) -> None:

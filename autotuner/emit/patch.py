@@ -6,14 +6,14 @@ import ast
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from autotuner.emit.attribution import decided
 from autotuner.emit.call_edits import argument_edits
 from autotuner.emit.comments import comment
 from autotuner.emit.differences import Changed, Differences, LeftOut, Placed, counted, differences
 from autotuner.emit.expressions import COUNTED, Expressions
-from autotuner.emit.insertions import NAME, Link, comment_place, insert_after, insert_before
+from autotuner.emit.insertions import NAME, Link, comment_place, insert_after, insert_before, told_once
 from autotuner.emit.materialised import NAME as NAME_OF_ROWS
 from autotuner.emit.materialised import Materialised
 from autotuner.emit.patched_file import PatchedFile
@@ -206,7 +206,7 @@ class _Writer:
                 site = self._anchor(label, moved, behind=insert is insert_after)
                 file, _ = self._file(site)
                 links = [self._link(op, site, found) for op in place.ops]
-                insert(file, site, _told_once(self._together(place, links)))
+                insert(file, site, told_once(self._together(place, links)))
             except RefusedError as error:
                 reasons.append(str(error))
             else:
@@ -291,11 +291,3 @@ class _Writer:
         return comment(
             [*(made.decision.split(", ") if made.decision else ()), *decisions], self._configuration, self._effects
         )
-
-
-def _told_once(links: list[Link]) -> list[Link]:
-    """What one decision puts in a row is told at its first call."""
-    return [
-        replace(link, comment="") if link.comment in [other.comment for other in links[:index]] else link
-        for index, link in enumerate(links)
-    ]

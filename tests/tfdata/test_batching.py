@@ -298,26 +298,3 @@ def test_a_function_that_draws_from_a_seed_keeps_its_draws() -> None:
     decisions, _ = find_sites(recorded.pipeline, with_batching(recorded, analyse(recorded)))
     offered = {decision.setting for decision in decisions}
     assert not offered & {"map.vectorize", "map.micro_batch"}
-
-
-MANY = np.arange(900, dtype=np.float32).reshape(300, 3)
-
-
-@pytest.mark.parametrize(
-    ("make", "vectorizes", "compiles"),
-    [
-        (lambda: tf.data.Dataset.from_tensor_slices(MANY).batch(100).map(halve), "", True),
-        (lambda: tf.data.Dataset.from_tensor_slices(MANY).filter(lambda x: x[0] > 400).map(halve), "native", True),
-        (lambda: tf.data.Dataset.from_tensor_slices(MANY).batch(300).map(halve), "", False),
-    ],
-    ids=["large batches", "few pass", "one batch"],
-)
-def test_where_few_elements_come_of_many_more_are_read(
-    make: Callable[[], tf.data.Dataset],
-    vectorizes: str,
-    compiles: bool,  # noqa: FBT001 - a parameter of the test
-) -> None:
-    recorded = checked(record(make))
-    found = with_batching(recorded, analyse(recorded))["map[halve]"]
-    assert (found.vectorizes or "", found.jit_compiles) == (vectorizes, compiles), found.vectorize_refusal
-    assert ("too few elements" in found.vectorize_refusal) == (not compiles)

@@ -57,8 +57,8 @@ def test_most_get_a_patch_and_all_some_code(told: list[dict[str, Any]]) -> None:
         by_entry[item["entry"]].append(item)
     patched = [entry for entry, items in by_entry.items() if any(item["patch"] in REPRODUCED for item in items)]
     assert len(patched) >= 0.9 * len(by_entry)
-    assert sum(item["patch"] in REPRODUCED for item in told) >= 0.85 * len(told)
-    assert sum(bool(REPRODUCED & {item["patch"], item["module"]}) for item in told) >= 0.93 * len(told)
+    assert sum(item["patch"] in REPRODUCED for item in told) >= 0.9 * len(told)
+    assert sum(bool(REPRODUCED & {item["patch"], item["module"]}) for item in told) >= 0.99 * len(told)
     nothing = [
         (item["entry"], item["configuration"]) for item in told if not REPRODUCED & {item[role] for role in ROLES}
     ]

@@ -43,6 +43,8 @@ class StudyStore:
             )
         self._url = url
         self._records: dict[int, TrialRecord] = {}
+        self._listed: tuple[TrialRecord, ...] | None = None
+        """All of them, until a trial is added: asking the database takes milliseconds, and a trial asks many times."""
 
     def claim(self, identity: Mapping[str, Any]) -> None:
         """Marks a new study with ``identity``, or checks that a stored one has the same.
@@ -64,6 +66,7 @@ class StudyStore:
 
     def close_interrupted(self) -> None:
         """Ends trials that a dead controller left without an outcome; what they had queued is queued again."""
+        self._listed = None
         with _storage_errors(self._url):
             seen = set(self.recall(_REQUEUED) or ())
             for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.FAIL)):
@@ -92,15 +95,18 @@ class StudyStore:
 
     def records(self) -> tuple[TrialRecord, ...]:
         """Every trial that was measured or failed, by number."""
-        with _storage_errors(self._url):
-            trials = self._study.get_trials(deepcopy=False, states=_FINISHED)
-        for trial in trials:
-            if trial.number not in self._records and (record := _record(trial)) is not None:
-                self._records[trial.number] = record  # what is finished does not change
-        return tuple(self._records[trial.number] for trial in trials if trial.number in self._records)
+        if self._listed is None:
+            with _storage_errors(self._url):
+                trials = self._study.get_trials(deepcopy=False, states=_FINISHED)
+            for trial in trials:
+                if trial.number not in self._records and (record := _record(trial)) is not None:
+                    self._records[trial.number] = record  # what is finished does not change
+            self._listed = tuple(self._records[trial.number] for trial in trials if trial.number in self._records)
+        return self._listed
 
     def add(self, record: TrialRecord, space: SearchSpace) -> None:
         """Stores a baseline: a trial Optuna did not suggest, with those parameters its space has."""
+        self._listed = None
         parameters = {name: value for name, value in record.parameters.items() if value in space.domains.get(name, ())}
         with _storage_errors(self._url):
             self._study.add_trial(
@@ -133,9 +139,12 @@ class StudyStore:
             finished.append(answer)
             return _told(trial, answer)
 
-        with _storage_errors(self._url), warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._study.optimize(evaluate, n_trials=1, catch=(_TrialFailedError,))
+        try:
+            with _storage_errors(self._url), warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._study.optimize(evaluate, n_trials=1, catch=(_TrialFailedError,))
+        finally:
+            self._listed = None
         return finished[0] if finished else None
 
     def remember(self, key: str, value: Any) -> None:  # noqa: ANN401 - any JSON

@@ -8,10 +8,10 @@ from autotuner.measure.messages import Timing
 from autotuner.measure.outcome import Measurement, Outcome
 from autotuner.measure.runner import FreshRunner
 from autotuner.pipeline import Configuration
-from autotuner.search.confirmation import Contestant, Decided, confirm, decide
+from autotuner.search.confirmation import Contestant, Decided, confirm, confirming, decide
 
-TIMING = Timing(window_seconds=1.5)
-"""As a study confirms: see :mod:`autotuner.search.study`."""
+TIMING = confirming(Timing())
+"""As a study confirms."""
 
 
 class Spent(Exception):  # noqa: N818 - the end of a recording is no error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from autotuner.measure.messages import Timing
@@ -30,6 +30,8 @@ _DROP_BELOW = 0.92
 """Whoever is this far behind the best of the same side after two rounds or more is not measured further."""
 _AS_FAST = 0.98
 """The first finalist holds only changes that pay: another must be faster by more than this to be preferred."""
+_LEAST_WINDOW_SECONDS = 1.5
+"""A pause of ``fit`` must not be most of a window whose number is claimed."""
 _TRIES = 2
 """A fresh process can meet a passing shortage; twice is no accident."""
 AS_WRITTEN = "as_written"
@@ -92,6 +94,15 @@ class Rounds(Protocol):
     def save(self, rounds: Sequence[Mapping[str, Measurement]]) -> None:
         """Keeps everything measured so far."""
         ...
+
+
+def confirming(timing: Timing) -> Timing:
+    """``timing`` for a confirmation: one short window, for it is the rounds that average a noisy machine out.
+
+    Where its speed changes from one process to the next, windows of 3 s spread as widely as those of 1.5 s.
+    """
+    window_seconds = max(timing.window_seconds, _LEAST_WINDOW_SECONDS)
+    return replace(timing, window_seconds=window_seconds, longest_seconds=window_seconds)
 
 
 def confirm(

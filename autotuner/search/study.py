@@ -25,6 +25,7 @@ from autotuner.search.confirmation import (
     Confirmation,
     Decided,
     confirm,
+    confirming,
     decide,
 )
 from autotuner.search.finalists import (
@@ -45,8 +46,6 @@ _MOST_DUPLICATES = 25
 """So many suggestions in a row that were measured before mean that the space is exhausted."""
 _LONGEST_WAIT_SECONDS = 10.0
 _LOOK = Timing(window_seconds=0.7, longest_seconds=1.0)
-_LEAST_CONFIRMING_SECONDS = 1.5
-"""A pause of ``fit`` must not be most of a window whose number is claimed."""
 
 
 class Study:
@@ -215,11 +214,10 @@ class Study:
         field = contestants(trials, finalists, ablation)
         field = affordable(field, self._budget.left_seconds, ROUNDS * self._fresh_seconds())
         self._observer.phase_started("confirm")
-        timing = self._plan.timing
         confirmation = confirm(
             self._runner,
             field,
-            replace(timing, window_seconds=max(timing.window_seconds, _LEAST_CONFIRMING_SECONDS)),
+            confirming(self._plan.timing),
             rounds=StoredRounds(self._store, field),
             may_extend=self._budget.has_time,
             measured=self._observer.confirmation_round_finished,

@@ -55,7 +55,8 @@ class Materialised:
         for label in self.others:
             pipeline = pipeline.remove(label)
         own = recorded[self.batch.label]
-        return pipeline.replace_op(own.label, lambda op: replace(op, arguments=own.arguments))
+        # Nothing decides about it here: of it and a map that changed places with it, the map is the one that moves.
+        return pipeline.replace_op(own.label, lambda op: replace(op, arguments=own.arguments, decision=own.decision))
 
     def source(self, expressions: Expressions) -> str:
         """The function that makes them of a dataset."""

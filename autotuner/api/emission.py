@@ -74,8 +74,8 @@ def write_code(wanted: Wanted, runner: Runner, folder: RunFolder) -> Code:
         path.unlink(missing_ok=True)
     if not wanted.configuration:
         return Code()
-    patch, no_patch = _checked_patch(wanted, runner, folder)
     traced = _traced(wanted, runner)
+    patch, no_patch = _checked_patch(wanted, runner, folder, traced)
     module, of_module, no_module = _checked_module(wanted, runner, folder, traced, _MODULE)
     notes = tuple(filter(None, (no_patch, no_module)))
     if patch is not None:
@@ -148,11 +148,18 @@ def _read(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
-def _checked_patch(wanted: Wanted, runner: Runner, folder: RunFolder) -> tuple[EmittedPatch | None, str]:
+def _checked_patch(
+    wanted: Wanted, runner: Runner, folder: RunFolder, traced: Traced
+) -> tuple[EmittedPatch | None, str]:
     emitted = patch_for(wanted)
     if isinstance(emitted, Unemittable):
         return None, f"no patch could be written: {'; '.join(emitted.reasons)}"
-    answer = runner.check(CheckSources(dict(emitted.files), dict(wanted.configuration)))
+    answer = runner.check(CheckSources(dict(emitted.files), dict(wanted.configuration), traced.others))
+    if isinstance(answer, Checked) and answer.wrong_parameters:
+        return None, (
+            f"the patch that was written was dropped: with another {' and another '.join(answer.wrong_parameters)} "
+            "it would do something else than your function"
+        )
     if reason := answer.message if isinstance(answer, Failure) else answer.reason:
         return None, f"the patch that was written did not reproduce the tuned pipeline and was dropped: {reason}"
     write_text(folder.patch, emitted.diff)

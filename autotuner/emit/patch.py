@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from autotuner.emit.attribution import decided
-from autotuner.emit.call_edits import argument_edits
+from autotuner.emit.call_edits import argument_edits, argument_node
 from autotuner.emit.comments import comment
 from autotuner.emit.differences import Changed, Differences, LeftOut, Placed, counted, differences
 from autotuner.emit.expressions import COUNTED, Expressions
@@ -169,9 +169,14 @@ class _Writer:
         """One call in place of the user's batch."""
         site = self._alone(made.batch.label)
         file, expressions = self._file(site)
-        name = expressions.helper(made.source(expressions), NAME_OF_ROWS)
+        size, drop = (argument_node(site.call, "batch", name) for name in ("batch_size", "drop_remainder"))
+        if drop is not None and not isinstance(drop, ast.Constant):
+            raise RefusedError(f"{site.place}: drop_remainder is an expression, which a patch would fix as it was")
+        sized = size is not None and not isinstance(size, ast.Constant)
+        name = expressions.helper(made.source(expressions, sized=sized), NAME_OF_ROWS)
         end = site.source.end(site.node)
-        file.edit(Edit(site.dot, end, f".apply({name})"))
+        given = f"lambda rows: {name}(rows, {site.source.node_text(size)})" if sized and size else name
+        file.edit(Edit(site.dot, end, f".apply({given})"))
         decisions = [AFTER_ROWS, f"{made.batch.label}.num_parallel_calls"]
         told = comment([name for name in decisions if name in self._configuration], self._configuration, self._effects)
         file.tell(end, told, comment_place(site, site.source.statement(site.node)))

@@ -180,6 +180,8 @@ class CheckSources:
     sources: dict[str, str]
     """By absolute path."""
     configuration: dict[str, DecisionValue]
+    parameters: dict[str, DecisionValue] = field(default_factory=dict)
+    """Values to try the function's parameters with, one at a time."""
     type: Literal["check_sources"] = "check_sources"
 
 

@@ -8,7 +8,7 @@ import importlib.util
 import itertools
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +43,13 @@ def check_module(session: Session, request: CheckModule) -> Checked:
 def check_sources(session: Session, request: CheckSources, target: Target) -> Checked:
     """The user's own function, once its files hold the texts of the request."""
     with _Winner(session, Configuration(request.configuration)) as winner:
-        winner.trace()
+        others = [{name: other} for name, other in request.parameters.items()]
+        winner.trace(others)
         with replaced_sources(request.sources):
             found = _from_sources(request, target)
-            return Checked(winner.difference(found, {}) or winner.other_data(found))
+            if reason := winner.difference(found, {}) or winner.other_data(found):
+                return Checked(reason)
+            return Checked("", [next(iter(other)) for other in others if winner.difference(found, other)])
 
 
 class _Winner(contextlib.AbstractContextManager["_Winner"]):
@@ -56,20 +59,21 @@ class _Winner(contextlib.AbstractContextManager["_Winner"]):
         self._session = session
         self._configuration = configuration
         self._folder = session.new_folder()
+        self._known: dict[str, tuple[Recorded, Pipeline, tf.data.Dataset]] = {}
         self._put(session.recorded)
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def trace(self) -> None:
+    def trace(self, others: Iterable[dict[str, Any]]) -> None:
         """Builds now, while autograph finds the user's own modules where they were."""
-        self.built, self.hashes  # noqa: B018 - kept once they are asked for
+        self.hashes  # noqa: B018 - kept once it is asked for
+        for arguments in ({}, *others):
+            self._built(arguments)
 
     def difference(self, emitted: Callable[..., Any], arguments: dict[str, Any]) -> str:
         """How what ``emitted`` builds with ``arguments`` differs from what the winner is with the same."""
-        recorded = self._recorded(arguments)
-        winner = self._rewritten(recorded)
-        built = self.built if not arguments else build(recorded, winner)
+        recorded, winner, built = self._built(arguments)
         found = recorded.origin.again(functools.partial(emitted, **arguments))
         made = found.datasets[found.pipeline.output.label]
         if other := _other_attributes(recorded, found):
@@ -95,9 +99,14 @@ class _Winner(contextlib.AbstractContextManager["_Winner"]):
     def _rewritten(self, recorded: Recorded) -> Pipeline:
         return apply(recorded.pipeline, self._session.facts, self._configuration)
 
-    @cached_property
-    def built(self) -> tf.data.Dataset:
-        return build(self._session.recorded, self._rewritten(self._session.recorded))
+    def _built(self, arguments: dict[str, Any]) -> tuple[Recorded, Pipeline, tf.data.Dataset]:
+        """The winner with these arguments: the user's recording, what it becomes, and its dataset."""
+        key = repr(arguments)
+        if key not in self._known:
+            recorded = self._recorded(arguments)
+            winner = self._rewritten(recorded)
+            self._known[key] = (recorded, winner, build(recorded, winner))
+        return self._known[key]
 
     @cached_property
     def hashes(self) -> bool:

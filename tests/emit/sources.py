@@ -12,6 +12,14 @@ from autotuner.emit.refusal import Unemittable
 from autotuner.pipeline import CallSite, Configuration, FnRef, Op, Pipeline, Value
 
 FILE = "/project/data.py"
+AHEAD = Op("prefetch[end]", "prefetch", None, (("buffer_size", "AUTOTUNE"),), decision="prefetch[end].buffer_size")
+OPTIONS = Op(
+    "with_options[tuned]",
+    "with_options",
+    None,
+    (("options", {"threading.private_threadpool_size": 16}),),
+    decision="options.private_threadpool_size",
+)
 Rewrite = Callable[[Pipeline], Pipeline]
 
 

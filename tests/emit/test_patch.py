@@ -9,17 +9,9 @@ import pytest
 from autotuner.emit.patch import EmittedPatch
 from autotuner.pipeline import Captured, Derived, InputCardinality, Op, Pipeline
 from autotuner.rewrites.cache import CACHE_FILE
-from tests.emit.sources import FILE, changed_lines, dedented, patch, patched, recorded
+from tests.emit.sources import AHEAD, FILE, OPTIONS, changed_lines, dedented, patch, patched, recorded
 
 CACHE = Op("cache[tuned]", "cache", decision="cache.after")
-AHEAD = Op("prefetch[end]", "prefetch", None, (("buffer_size", "AUTOTUNE"),), decision="prefetch[end].buffer_size")
-OPTIONS = Op(
-    "with_options[tuned]",
-    "with_options",
-    None,
-    (("options", {"threading.private_threadpool_size": 16}),),
-    decision="options.private_threadpool_size",
-)
 
 FLUENT = dedented("""
     import tensorflow as tf

@@ -6,16 +6,8 @@ from dataclasses import replace
 
 from autotuner.emit.refusal import Unemittable
 from autotuner.pipeline import OPAQUE, CallSite, Captured, Op, Pipeline
-from tests.emit.sources import FILE, dedented, patch, patched
+from tests.emit.sources import AHEAD, FILE, OPTIONS, dedented, patch, patched
 
-AHEAD = Op("prefetch[end]", "prefetch", None, (("buffer_size", "AUTOTUNE"),), decision="prefetch[end].buffer_size")
-OPTIONS = Op(
-    "with_options[tuned]",
-    "with_options",
-    None,
-    (("options", {"threading.private_threadpool_size": 16}),),
-    decision="options.private_threadpool_size",
-)
 LONG = f"{'# this file has long lines ':-<110}\n"
 
 

@@ -19,11 +19,11 @@ _SOURCE = '''def batches(*columns):
     )'''
 
 
-def batches_function(made: Derived) -> FnRef:
-    """A function with source for one of the forms in :data:`BATCHES`."""
+def batches_function(made: Derived, size: str = "") -> FnRef:
+    """A function with source for a form in :data:`BATCHES`; ``size`` is the batch size's name, if it has one."""
     told, rows = BATCHES[made.form]
-    size, drop, single, _ = made.numbers
+    number, drop, single, _ = made.numbers
     data = "columns[0]" if single else "columns"
-    source = _SOURCE.format(told=told, rows=rows, data=data, size=size, drop=bool(drop))
+    source = _SOURCE.format(told=told, rows=rows, data=data, size=size or number, drop=bool(drop))
     tensorflow = Captured("tf", "module tensorflow", "tf", ("import tensorflow as tf",), digest="tf")
     return FnRef(key="batches", name="batches", source=source, bindings={"tf": tensorflow}, digest=made.form)

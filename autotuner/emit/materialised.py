@@ -58,8 +58,8 @@ class Materialised:
         # Nothing decides about it here: of it and a map that changed places with it, the map is the one that moves.
         return pipeline.replace_op(own.label, lambda op: replace(op, arguments=own.arguments, decision=own.decision))
 
-    def source(self, expressions: Expressions, *, sized: bool) -> str:
-        """The function that makes them of a dataset; ``sized`` where it is given the batch size as well."""
+    def source(self, expressions: Expressions, size: str) -> str:
+        """The function that makes them of a dataset, and of the batch size where that has a name: ``size``."""
         told, _ = BATCHES[self.epoch.form]
         rows = "tf.int64.max" if self.batch.argument("batch_size") == MAX_ELEMENTS else "rows"
         others = [
@@ -71,25 +71,19 @@ class Materialised:
         whole = f"dataset = dataset.batch({', '.join([rows, *others])}).cache().flat_map(batches)"
         text = _SOURCE.format(
             name=NAME,
-            size=", batch_size" if sized else "",
+            size=f", {size}" if size else "",
             told=told,
             ahead=f"    {ahead}",
-            batches=textwrap.indent(self._batches(sized=sized), "    "),
+            batches=textwrap.indent(batches_function(self.epoch, size).source or "", "    "),
             whole=f"    {whole}",
-            result=self._result(sized=sized),
+            result=self._result(size),
         )
         return expressions.named(text)
 
-    def _batches(self, *, sized: bool) -> str:
-        source = batches_function(self.epoch).source or ""
-        return source.replace(f"rows.batch({self.epoch.numbers[0]},", "rows.batch(batch_size,") if sized else source
-
-    def _result(self, *, sized: bool) -> str:
+    def _result(self, size: str) -> str:
         if self.length is None:
             return "dataset"
-        count = batches_text("rows", self.length)
-        if sized:
-            count = "rows // batch_size" if self.length.drop_remainder else "-(-rows // batch_size)"
+        count = batches_text("rows", self.length, size)
         return f"dataset.apply(tf.data.experimental.assert_cardinality({count}))"
 
 

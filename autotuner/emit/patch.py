@@ -173,7 +173,7 @@ class _Writer:
         if drop is not None and not isinstance(drop, ast.Constant):
             raise RefusedError(f"{site.place}: drop_remainder is an expression, which a patch would fix as it was")
         sized = size is not None and not isinstance(size, ast.Constant)
-        name = expressions.helper(made.source(expressions, sized=sized), NAME_OF_ROWS)
+        name = expressions.helper(made.source(expressions, "batch_size" if sized else ""), NAME_OF_ROWS)
         end = site.source.end(site.node)
         given = f"lambda rows: {name}(rows, {site.source.node_text(size)})" if sized and size else name
         file.edit(Edit(site.dot, end, f".apply({given})"))

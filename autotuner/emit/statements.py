@@ -163,8 +163,9 @@ def attribute_lines(attributes: Mapping[str, Value], carrier: Carrier) -> Iterat
         yield " " * _INDENT + laid_out(f"ds.{name} = ", node, _INDENT)
 
 
-def batches_text(rows: str, made: AssertBatches) -> str:
-    """How many batches ``rows`` elements make."""
-    if made.batch_size == 1:
+def batches_text(rows: str, made: AssertBatches, size: str = "") -> str:
+    """How many batches ``rows`` elements make; ``size`` is the batch size's name, if it has one."""
+    if made.batch_size == 1 and not size:
         return rows
-    return f"{rows} // {made.batch_size}" if made.drop_remainder else f"-(-{rows} // {made.batch_size})"
+    size = size or str(made.batch_size)
+    return f"{rows} // {size}" if made.drop_remainder else f"-(-{rows} // {size})"

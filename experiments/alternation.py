@@ -10,9 +10,9 @@ from pathlib import Path
 
 from autotuner.errors import AutotunerError
 from autotuner.machine import Machine
-from autotuner.measure.local_runner import Limits, LocalRunner, search_path
+from autotuner.measure.local_runner import Limits, LocalRunner, measure_together, search_path
 from autotuner.measure.messages import Ceiling, Open, Timing
-from autotuner.measure.outcome import Measurement
+from autotuner.measure.outcome import Measurement, Outcome
 from autotuner.measure.result import Interval
 from autotuner.measure.statistics import paired_ratio
 from autotuner.measure.target import Target
@@ -99,23 +99,22 @@ def alternate(sides: Sequence[Side], runners: Mapping[Target, LocalRunner], roun
         ceiling = next(iter(runners.values())).ceiling(TIMING)
         ceilings += [ceiling.steps_per_second] if isinstance(ceiling, Ceiling) else []
         turn = index % len(sides)
-        for side in (*sides[turn:], *sides[:turn]):
-            if side.name in failures:
-                continue
-            outcome = _measured(runners[side.dataset], side.configuration)
+        field = [side for side in (*sides[turn:], *sides[:turn]) if side.name not in failures]
+        for name, outcome in _measured(field, runners).items():
             if isinstance(outcome, Measurement):
-                measured[side.name].append(outcome)
+                measured[name].append(outcome)
             else:
-                failures[side.name] = outcome
+                failures[name] = f"{outcome.kind}: {outcome.message}"
     complete = {name: items for name, items in measured.items() if name not in failures}
     return Compared(complete, failures, ceilings or [math.nan])
 
 
-def _measured(runner: LocalRunner, configuration: Configuration) -> Measurement | str:
-    message = ""
+def _measured(field: Sequence[Side], runners: Mapping[Target, LocalRunner]) -> dict[str, Outcome]:
+    found: dict[str, Outcome] = {}
     for _ in range(_TRIES):
-        outcome = runner.measure_fresh(configuration, TIMING)
-        if isinstance(outcome, Measurement):
-            return outcome
-        message = f"{outcome.kind}: {outcome.message}"
-    return message
+        missing = [side for side in field if not isinstance(found.get(side.name), Measurement)]
+        if missing:
+            asked = [(runners[side.dataset], side.configuration) for side in missing]
+            outcomes = measure_together(asked, TIMING)
+            found |= {side.name: outcome for side, outcome in zip(missing, outcomes, strict=True)}
+    return found

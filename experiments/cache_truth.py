@@ -77,10 +77,10 @@ def measured(workload: Workload, seconds: float, epochs: int, only: int | None) 
 
 
 def _row(runner: LocalRunner, configuration: Configuration, training: Training) -> dict[str, Any]:
-    before = runner.measure_fresh(configuration, TIMING)
+    before = runner.measure_alone(configuration, TIMING)
     with tempfile.TemporaryDirectory(prefix="autotuner-training-") as folder:
         whole = whole_seconds(training, Path(folder))
-    after = runner.measure_fresh(configuration, TIMING)
+    after = runner.measure_alone(configuration, TIMING)
     both = [outcome.projected_seconds for outcome in (before, after) if isinstance(outcome, Measurement)]
     failures = [outcome.message for outcome in (before, after) if not isinstance(outcome, Measurement)]
     return {

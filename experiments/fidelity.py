@@ -101,7 +101,7 @@ def long_runs(
     for index in range(rounds):
         turn = index * len(configurations) // rounds
         for configuration in (*configurations[turn:], *configurations[:turn]):
-            outcome = runner.measure_fresh(configuration, timing)
+            outcome = runner.measure_alone(configuration, timing)
             if isinstance(outcome, Measurement):
                 logs[configuration.digest()].append(math.log(outcome.projected_seconds))
     return {digest: math.exp(statistics.fmean(found)) for digest, found in logs.items() if len(found) == rounds}

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from autotuner.measure.local_runner import LocalRunner
+from autotuner.measure.local_runner import LocalRunner, measure_together
 from autotuner.measure.messages import Timing
 from autotuner.measure.outcome import Outcome
 from autotuner.measure.result import Verdict
@@ -43,9 +43,10 @@ class Sides:
 
     runners: Mapping[str, LocalRunner]
 
-    def measure_fresh(self, configuration: Configuration, timing: Timing) -> Outcome:
-        """As it is written, in a process of its own."""
-        return self.runners[str(configuration["pipeline"])].measure_fresh(Configuration(), timing)
+    def measure_fresh(self, configurations: Sequence[Configuration], timing: Timing) -> list[Outcome]:
+        """Each as it is written, in a process of its own."""
+        asked = [(self.runners[str(configuration["pipeline"])], Configuration()) for configuration in configurations]
+        return measure_together(asked, timing)
 
 
 def confirmed(kind: str, count: int, seconds: float) -> list[Decided]:

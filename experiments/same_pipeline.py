@@ -1,10 +1,8 @@
 """How often is a pipeline called faster than itself? ``python -m experiments.same_pipeline``.
 
-One pipeline is measured in fresh processes again and again, with and without a busy process beside it. Confirmations
-are then formed from the recording: every contestant of every round gets the next measurement in the order of time, as
-if it had been measured then, for all contestants are the same pipeline. Within one field, confirmations share no
-measurement; the three fields (one finalist against one baseline, two against one, three against two) are formed from
-the same recording, so that theirs are not independent of each other.
+One pipeline is measured in fresh processes, two of them in turns, again and again, with and without a busy process
+beside it. Confirmations are then formed from the recording: each round gets the next pair in the order of time, as if
+it had been measured then, for both contestants are the same pipeline. Confirmations share no measurement.
 """
 
 from __future__ import annotations

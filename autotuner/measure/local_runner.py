@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autotuner.errors import AutotunerError, UserCodeError
+from autotuner.errors import UserCodeError
 from autotuner.machine import Machine
+from autotuner.measure.answers import death, outcome_of, unexpected, unopened, with_peak
 from autotuner.measure.messages import (
     Broken,
     Ceiling,
@@ -32,12 +35,15 @@ from autotuner.measure.messages import (
 )
 from autotuner.measure.outcome import Failure, FailureKind, Measurement, Outcome
 from autotuner.measure.processes import (
+    CAN_SEE_THREADS,
     Worker,
     WorkerGoneError,
     WorkerMemoryError,
     WorkerTimeoutError,
     Zygote,
 )
+from autotuner.measure.turn_clock import TurnClock
+from autotuner.measure.turns import CannotTakeTurnsError, Seat, ask_in_turns
 from autotuner.pipeline import Configuration
 
 _MEMORY_SHARE = 0.8
@@ -54,11 +60,16 @@ class Limits:
     """Resident memory of the worker's whole process tree."""
     growth_bytes: int = 1 << 30
     """A warm worker that has grown by this much is replaced between trials."""
+    together: bool = True
+    """Several workers may have their data and their model in memory at the same time."""
 
     @staticmethod
     def of(machine: Machine) -> Limits:
-        """Four fifths of the machine's memory; the rest is for the system and for this process."""
-        return Limits(memory_bytes=int(machine.memory_bytes * _MEMORY_SHARE))
+        """Four fifths of the machine's memory; the rest is for the system and for this process.
+
+        TensorFlow takes a GPU's whole memory, and what a GPU has been given goes on while its process is stopped.
+        """
+        return Limits(memory_bytes=int(machine.memory_bytes * _MEMORY_SHARE), together=machine.gpu is None)
 
 
 class LocalRunner:
@@ -67,7 +78,8 @@ class LocalRunner:
     def __init__(self, request: Open, log: Path, limits: Limits) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="autotuner-"))
         self._request = replace(request, scratch=str(self._scratch))
-        self._limits = limits
+        self.limits = limits
+        self.takes_turns = limits.together and not request.cold and CAN_SEE_THREADS
         self._zygote = Zygote(log, self._scratch)
         self._warm: Worker | None = None
         self._opened_rss_bytes = 0
@@ -84,14 +96,14 @@ class LocalRunner:
         response = self._ask_warm(MeasureCeiling(timing))
         if isinstance(response, Ceiling | Failure):
             return response
-        raise _unexpected(response)
+        raise unexpected(response)
 
     def profile(self, autotune: Configuration) -> Profiled | Failure:
         """Reads and fits in the warm worker."""
         response = self._ask_warm(Profile(dict(autotune)))
         if isinstance(response, Profiled | Failure):
             return response
-        raise _unexpected(response)
+        raise unexpected(response)
 
     def measure(self, configuration: Configuration, timing: Timing) -> Outcome:
         """Verifies and times in the warm worker."""
@@ -99,35 +111,60 @@ class LocalRunner:
         try:
             response = self._ask_warm(Measure(dict(configuration), timing))
         except UserCodeError as error:
-            return _unopened(error, started)
-        return _outcome(response, started)
+            return unopened(error, time.perf_counter() - started)
+        return outcome_of(response, time.perf_counter() - started)
 
-    def measure_fresh(self, configuration: Configuration, timing: Timing) -> Outcome:
-        """Times in a fork of its own, without verifying again."""
+    def measure_fresh(self, configurations: Sequence[Configuration], timing: Timing) -> list[Outcome]:
+        """Times each in a fork of its own, without verifying again; in turns, where that is fair."""
+        return measure_together([(self, configuration) for configuration in configurations], timing)
+
+    def measure_alone(self, configuration: Configuration, timing: Timing) -> Outcome:
+        """Times in a fork of its own while nothing else is measured."""
         started = time.perf_counter()
+        try:
+            with self.fresh_worker() as worker:
+                response = self._ask(worker, Measure(dict(configuration), timing, verify=False))
+                return outcome_of(with_peak(response, worker), time.perf_counter() - started)
+        except UserCodeError as error:
+            return unopened(error, time.perf_counter() - started)
+
+    @contextmanager
+    def fresh_worker(self) -> Iterator[Worker]:
+        """A fork with the pipeline opened in it.
+
+        Raises:
+            UserCodeError: it cannot be opened any more.
+        """
         worker = self._zygote.spawn()
         try:
             self._open(worker)
-            response = self._ask(worker, Measure(dict(configuration), timing, verify=False))
-            return _outcome(_with_peak(response, worker), started)
-        except UserCodeError as error:
-            return _unopened(error, started)
+            yield worker
         finally:
             worker.kill()
+
+    @contextmanager
+    def turn_clock(self) -> Iterator[TurnClock]:
+        """A clock for a worker of this runner."""
+        descriptor, name = tempfile.mkstemp(prefix="clock-", dir=self._scratch)
+        os.close(descriptor)
+        try:
+            yield TurnClock.create(Path(name))
+        finally:
+            Path(name).unlink()
 
     def trace(self) -> Traced | Failure:
         """Runs the user's function with other arguments, in a fork of its own."""
         response = self._ask_fresh(TraceParameters())
         if isinstance(response, Traced | Failure):
             return response
-        raise _unexpected(response)
+        raise unexpected(response)
 
     def check(self, request: CheckModule | CheckSources) -> Checked | Failure:
         """Runs emitted code in a fork of its own."""
         response = self._ask_fresh(request)
         if isinstance(response, Checked | Failure):
             return response
-        raise _unexpected(response)
+        raise unexpected(response)
 
     def _ask_fresh(self, request: Request) -> Response:
         """Asks a fork of its own, which needs no model."""
@@ -163,9 +200,9 @@ class LocalRunner:
             self._open_warm()
         worker = self._warm
         assert worker is not None  # noqa: S101 - just opened
-        response = _with_peak(self._ask(worker, request), worker)
+        response = with_peak(self._ask(worker, request), worker)
         ended = isinstance(response, Failure) and response.kind in _ENDS_THE_WORKER
-        if ended or worker.rss_bytes > self._opened_rss_bytes + self._limits.growth_bytes:
+        if ended or worker.rss_bytes > self._opened_rss_bytes + self.limits.growth_bytes:
             worker.kill()
             self._warm = None
         if ended:
@@ -190,54 +227,63 @@ class LocalRunner:
                 f"what it printed is in {self._zygote.log}",
                 response.user_traceback,
             )
-        raise _unexpected(response)
+        raise unexpected(response)
 
     def _ask(self, worker: Worker, request: Request) -> Response:
-        limit = self._limits.open_seconds if isinstance(request, Open) else self._limits.trial_seconds
+        limit = self.limits.open_seconds if isinstance(request, Open) else self.limits.trial_seconds
         try:
-            response = worker.ask(request, limit_seconds=limit, memory_limit_bytes=self._limits.memory_bytes)
+            response = worker.ask(request, limit_seconds=limit, memory_limit_bytes=self.limits.memory_bytes)
         except WorkerTimeoutError:
             return Failure(FailureKind.TIMEOUT, f"no end within {limit:.0f} s; the worker was stopped")
         except WorkerMemoryError:
-            allowed = self._limits.memory_bytes / 1e9
+            allowed = self.limits.memory_bytes / 1e9
             return Failure(FailureKind.OUT_OF_MEMORY, f"used more than the allowed {allowed:.1f} GB of memory")
         except WorkerGoneError as error:
-            return _death(error.status)
+            return death(error.status)
         if isinstance(response, Measurement | Ceiling):
             self.timed_seconds += response.timed_seconds
         return response
 
 
-def _with_peak(response: Response, worker: Worker) -> Response:
-    if isinstance(response, Measurement | Failure):
-        return replace(response, peak_rss_bytes=worker.peak_rss_bytes)
-    return response
+def measure_together(sides: Sequence[tuple[LocalRunner, Configuration]], timing: Timing) -> list[Outcome]:
+    """Times each side in a fork of its own, all at the same time in turns; one after the other where that is unfair.
+
+    Sides of several runners can be compared: of several functions that make a dataset.
+    """
+    runners = [runner for runner, _ in sides]
+    if len(sides) > 1 and all(runner.takes_turns for runner in runners):
+        try:
+            outcomes = _in_turns(sides, timing)
+        except CannotTakeTurnsError:
+            for runner in runners:
+                runner.takes_turns = False
+        except (UserCodeError, WorkerGoneError, WorkerTimeoutError, WorkerMemoryError):
+            pass  # measured alone, it is seen whose fault that was
+        else:
+            if all(isinstance(outcome, Measurement) for outcome in outcomes):
+                return outcomes
+    return [runner.measure_alone(configuration, timing) for runner, configuration in sides]
 
 
-def _outcome(response: Response, started: float) -> Outcome:
-    if isinstance(response, Measurement | Failure):
-        return replace(response, wall_seconds=time.perf_counter() - started)
-    raise _unexpected(response)
-
-
-def _unopened(error: UserCodeError, started: float) -> Failure:
-    """The pipeline could be opened before, and now cannot."""
-    return Failure(FailureKind.ERROR, error.message, error.user_traceback, time.perf_counter() - started)
-
-
-def _death(status: int | None) -> Failure:
-    if status == -signal.SIGKILL:
-        return Failure(FailureKind.OUT_OF_MEMORY, "the system killed the worker, most likely for lack of memory")
-    if status is not None and status < 0:
-        name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
-        return Failure(FailureKind.CRASH, f"the worker died of {name}")
-    return Failure(FailureKind.CRASH, f"the worker ended with exit code {status}")
-
-
-def _unexpected(response: Response) -> AutotunerError:
-    if isinstance(response, Broken):
-        return UserCodeError(response.message, response.hint, response.user_traceback)
-    return AutotunerError(f"the worker answered with {type(response).__name__}", "please report this")
+def _in_turns(sides: Sequence[tuple[LocalRunner, Configuration]], timing: Timing) -> list[Outcome]:
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        seats = []
+        for runner, configuration in sides:
+            worker = stack.enter_context(runner.fresh_worker())
+            clock = stack.enter_context(runner.turn_clock())
+            request = Measure(dict(configuration), timing, verify=False, clock=str(clock.path))
+            seats.append(Seat(worker, request, clock))
+        limits = sides[0][0].limits
+        answers = ask_in_turns(
+            seats, limit_seconds=len(seats) * limits.trial_seconds, memory_limit_bytes=limits.memory_bytes
+        )
+        wall_seconds = (time.perf_counter() - started) / len(sides)
+        outcomes = list[Outcome]()
+        for (runner, _), seat, answer in zip(sides, seats, answers, strict=True):
+            outcomes.append(outcome_of(with_peak(answer, seat.worker), wall_seconds))
+            runner.timed_seconds += answer.timed_seconds if isinstance(answer, Measurement) else 0.0
+        return outcomes
 
 
 def search_path() -> list[str]:

@@ -117,6 +117,8 @@ class Measure:
     configuration: dict[str, DecisionValue]
     timing: Timing
     verify: bool = True
+    clock: str | None = None
+    """File of the clock by which it takes turns with others; ``None`` where it runs alone."""
     type: Literal["measure"] = "measure"
 
 

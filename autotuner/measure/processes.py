@@ -22,7 +22,11 @@ from autotuner.measure.messages import Request, Response, request_to_line, respo
 
 _START_SECONDS = 120.0
 _TICK_SECONDS = 0.05
+_SCANS = 4
+"""Of a process's threads, before it counts as idle: work that one hands to another can be missed by a single scan."""
 _LISTS_CHILDREN = Path("/proc/thread-self/children").exists()
+CAN_SEE_THREADS = Path("/proc/thread-self/stat").exists()
+"""Whether a thread has anything to run can be told."""
 
 
 class WorkerGoneError(Exception):
@@ -59,16 +63,64 @@ class Worker:
             WorkerTimeoutError: it took longer than ``limit_seconds``.
             WorkerMemoryError: it used more than ``memory_limit_bytes``.
         """
-        self.peak_rss_bytes = 0
         deadline = time.monotonic() + limit_seconds
+        self.send(request)
+        while (response := self.answer(_TICK_SECONDS)) is None:
+            self.watch(deadline, memory_limit_bytes)
+        return response
+
+    def send(self, request: Request) -> None:
+        """Sends a request, whose answer :meth:`answer` waits for.
+
+        Raises:
+            WorkerGoneError: it died.
+        """
+        self.peak_rss_bytes = 0
         try:
             self.connection.sendall(request_to_line(request))
-            while self._receive():
-                self._watch(deadline, memory_limit_bytes)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise WorkerGoneError(self.zygote.exit_status(self.pid)) from error
+
+    def answer(self, seconds: float) -> Response | None:
+        """The answer if it comes within ``seconds``.
+
+        Raises:
+            WorkerGoneError: it died.
+        """
+        try:
+            if not self._has_answer(seconds):
+                return None
         except (BrokenPipeError, ConnectionResetError) as error:
             raise WorkerGoneError(self.zygote.exit_status(self.pid)) from error
         line, _, self._buffer = self._buffer.partition(b"\n")
         return response_from_line(line)
+
+    def watch(self, deadline: float, memory_limit_bytes: int) -> None:
+        """Ends the worker when it is ``deadline`` or it has used too much.
+
+        Raises:
+            WorkerTimeoutError: it is later than ``deadline``, of ``time.monotonic``.
+            WorkerMemoryError: it used more than ``memory_limit_bytes``.
+        """
+        if self.peak_rss_bytes > memory_limit_bytes:
+            self.kill()
+            raise WorkerMemoryError
+        if time.monotonic() > deadline:
+            self.kill()
+            raise WorkerTimeoutError
+
+    def stop(self) -> None:
+        """Stops it with everything it started, until it is resumed."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets it run on."""
+        self._signal(signal.SIGCONT)
+
+    @property
+    def has_work(self) -> bool:
+        """One of its threads is running, or could if there were a free core."""
+        return any(self._has_runnable_thread() for _ in range(_SCANS))
 
     @property
     def rss_bytes(self) -> int:
@@ -89,24 +141,27 @@ class Worker:
                 process.kill()
         self.zygote.exit_status(self.pid)
 
-    def _receive(self) -> bool:
-        """Takes in what has come; false once that is a whole line."""
-        readable, _, _ = select.select([self.connection], [], [], _TICK_SECONDS)
+    def _has_answer(self, seconds: float) -> bool:
+        """Takes in what comes within ``seconds``; true once that is a whole line."""
+        readable, _, _ = select.select([self.connection], [], [], seconds)
         if readable:
             data = self.connection.recv(1 << 20)
             if not data:
                 raise ConnectionResetError
             self._buffer += data
         self.peak_rss_bytes = max(self.peak_rss_bytes, self.rss_bytes)
-        return b"\n" not in self._buffer
+        return b"\n" in self._buffer
 
-    def _watch(self, deadline: float, memory_limit_bytes: int) -> None:
-        if self.peak_rss_bytes > memory_limit_bytes:
-            self.kill()
-            raise WorkerMemoryError
-        if time.monotonic() > deadline:
-            self.kill()
-            raise WorkerTimeoutError
+    def _has_runnable_thread(self) -> bool:
+        for stat in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            with contextlib.suppress(OSError):
+                if stat.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0] == "R":
+                    return True
+        return False
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
 
 
 class Zygote:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from autotuner.errors import IllegalConfigurationError
@@ -68,10 +68,10 @@ class ReplayRunner:
         del timing
         return self._answer("measure", configuration, self._warm)
 
-    def measure_fresh(self, configuration: Configuration, timing: Timing) -> Outcome:
+    def measure_fresh(self, configurations: Sequence[Configuration], timing: Timing) -> list[Outcome]:
         """The same, or what ``fresh`` says."""
         del timing
-        return self._answer("measure_fresh", configuration, self._fresh)
+        return [self._answer("measure_fresh", configuration, self._fresh) for configuration in configurations]
 
     def trace(self) -> Traced:
         """No parameter is found; nothing runs."""

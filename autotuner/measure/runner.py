@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from autotuner.measure.messages import Ceiling, Checked, CheckModule, CheckSources, Opened, Profiled, Timing, Traced
@@ -12,8 +13,8 @@ from autotuner.pipeline import Configuration
 class FreshRunner(Protocol):
     """Measures where nothing was measured before: what a confirmation asks for."""
 
-    def measure_fresh(self, configuration: Configuration, timing: Timing) -> Outcome:
-        """Times in a process of its own."""
+    def measure_fresh(self, configurations: Sequence[Configuration], timing: Timing) -> list[Outcome]:
+        """Times each in a process of its own, so that they can be compared with each other."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Finalists against baselines, alternating, each measurement in a fresh process: what may be claimed.
 
-A shared machine drifts by tens of percent within minutes, so sides are only compared within a round; the order
-turns from round to round, so that no contestant always follows the same one.
+A shared machine drifts by tens of percent within seconds, so sides are only compared within a round, and take turns in
+it; their order changes from round to round, so that no contestant always follows the same one.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Rounds(Protocol):
 def confirming(timing: Timing) -> Timing:
     """``timing`` for a confirmation: one short window, for it is the rounds that average a noisy machine out.
 
-    Where its speed changes from one process to the next, windows of 3 s spread as widely as those of 1.5 s.
+    Those of 3 s spread as widely as those of 1.5 s.
     """
     window_seconds = max(timing.window_seconds, _LEAST_WINDOW_SECONDS)
     return replace(timing, window_seconds=window_seconds, longest_seconds=window_seconds)
@@ -127,12 +127,10 @@ def confirm(
         if index == len(rows):
             rows.append({})
         row = rows[index]
-        for contestant in _turned(field, index):
-            if contestant.name not in row:
-                _measure(runner, contestant, timing, row)
-                rounds.save(rows)
-            done = sum(map(len, rows))
-            measured(done, max(done, len(field) * max(ROUNDS, index + 1)))
+        _measure(runner, _turned(field, index), timing, row)
+        rounds.save(rows)
+        done = sum(map(len, rows))
+        measured(done, max(done, len(field) * max(ROUNDS, index + 1)))
         field = [contestant for contestant in field if contestant.name in row]
         index += 1
         if index >= _DROP_AFTER:
@@ -171,12 +169,15 @@ def _turned(field: Sequence[Contestant], index: int) -> list[Contestant]:
     return [*field[turn:], *field[:turn]]
 
 
-def _measure(runner: FreshRunner, contestant: Contestant, timing: Timing, row: dict[str, Measurement]) -> None:
+def _measure(runner: FreshRunner, field: Sequence[Contestant], timing: Timing, row: dict[str, Measurement]) -> None:
     for _ in range(_TRIES):
-        outcome = runner.measure_fresh(contestant.configuration, timing)
-        if isinstance(outcome, Measurement):
-            row[contestant.name] = outcome
+        missing = [contestant for contestant in field if contestant.name not in row]
+        if not missing:
             return
+        outcomes = runner.measure_fresh([contestant.configuration for contestant in missing], timing)
+        for contestant, outcome in zip(missing, outcomes, strict=True):
+            if isinstance(outcome, Measurement):
+                row[contestant.name] = outcome
 
 
 def _still_in(confirmation: Confirmation, field: Sequence[Contestant]) -> list[Contestant]:

@@ -16,6 +16,7 @@ from autotuner.errors import IllegalConfigurationError, UserCodeError
 from autotuner.machine import available_memory_bytes
 from autotuner.measure.messages import Ceiling, Measure, Open, Opened, Profile, Profiled, Timing
 from autotuner.measure.outcome import Failure, FailureKind, Measurement, Outcome
+from autotuner.measure.turn_clock import Clock, TurnClock
 from autotuner.pipeline import INFINITE, Configuration, Facts, Pipeline, to_json
 from autotuner.pipeline.counts import rescaled
 from autotuner.pipeline.structure import structure
@@ -100,10 +101,8 @@ class Session:
         """
         steps = self._calibration.found.steps_per_epoch
         batch = tf.data.Dataset.from_tensors(self._calibration.batches[0])
-        if self._endless():
-            rates = timed_fit(self._fitted(), batch.repeat(), timing, self._training, steps=steps, fills=False)
-        else:
-            rates = timed_fit(self._fitted(), batch.repeat(steps), timing, self._training, steps=None, fills=False)
+        dataset, bound = (batch.repeat(), steps) if self._endless() else (batch.repeat(steps), None)
+        rates = timed_fit(self._fitted(), dataset, timing, self._training, Clock(), steps=bound, fills=False)
         projected = rates.projected_seconds(self._request.epochs, steps)
         return Ceiling(self._request.epochs * steps / max(projected, 1e-9), rates.timed_seconds)
 
@@ -145,14 +144,14 @@ class Session:
                 return Failure(FailureKind.NOT_EQUIVALENT, reason, structure=shape)
             self.recorded.live.put(CACHE_FILE, str(folder / "trial"))
             evict(self._cold)
-            rates = self._fit(pipeline, request.timing)
+            rates = self._fit(pipeline, request.timing, _clock(request))
         except NotEnoughStepsError as error:
             return Failure(FailureKind.ERROR, str(error), structure=shape)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return self._measurement(rates, shape, time.perf_counter() - started)
 
-    def _fit(self, pipeline: Pipeline, timing: Timing) -> Rates:
+    def _fit(self, pipeline: Pipeline, timing: Timing, clock: Clock) -> Rates:
         whole = self._calibration.found.steps_per_epoch
         fills = bool(caches(pipeline))
         affordable = max(_LEAST_FILL_STEPS, round(self._calibration.found.affordable_steps(timing.fill_seconds)))
@@ -162,11 +161,11 @@ class Session:
             pipeline, steps = (pipeline, whole) if shorter is None else (shorter, affordable)
         dataset = build(self.recorded, pipeline)
         if int(dataset.cardinality()) == INFINITE:
-            return timed_fit(self._fitted(), dataset, timing, self._training, steps=steps, fills=fills)
+            return timed_fit(self._fitted(), dataset, timing, self._training, clock, steps=steps, fills=fills)
         if self._request.steps_per_epoch is not None:
             # The user's epoch need not be the dataset's.
-            return timed_fit(self._fitted(), dataset.repeat(), timing, self._training, steps=steps, fills=fills)
-        return timed_fit(self._fitted(), dataset, timing, self._training, steps=None, fills=fills)
+            return timed_fit(self._fitted(), dataset.repeat(), timing, self._training, clock, steps=steps, fills=fills)
+        return timed_fit(self._fitted(), dataset, timing, self._training, clock, steps=None, fills=fills)
 
     def _too_large(self, pipeline: Pipeline) -> str:
         memory, disk = cache_bytes(pipeline, rescaled(self.facts, pipeline), self._calibration.found.steps_per_epoch)
@@ -210,6 +209,10 @@ class Session:
             structure=shape,
             pruned=rates.pruned,
         )
+
+
+def _clock(request: Measure) -> Clock:
+    return Clock() if request.clock is None else TurnClock(Path(request.clock))
 
 
 def _cold_files(recorded: Recorded) -> tuple[Path, ...]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 import tensorflow as tf
 
 from autotuner.measure.messages import Timing
+from autotuner.measure.turn_clock import Clock
+from autotuner.worker.iterators import iterators_released_aside
 from autotuner.worker.spans import Epoch, NotEnoughStepsError, Rates, Reading, rates_of, span_of, starts_of
 from autotuner.worker.stalls import is_suspect
 from autotuner.worker.trainee import Trainee
@@ -41,9 +43,10 @@ class Timer:
     clock is to be believed: at an epoch's first step and at each look.
     """
 
-    def __init__(self, timing: Timing, training: Training, *, fills: bool, steps: int | None) -> None:
+    def __init__(self, timing: Timing, training: Training, clock: Clock, *, fills: bool, steps: int | None) -> None:
         self._timing = timing
         self._training = training
+        self._clock = clock
         self._fills = fills
         self._steps = steps
         self.epochs: list[Epoch] = []
@@ -51,6 +54,7 @@ class Timer:
         self._window_from = 0.0
         self._next_look = 0.0
         self._looking_seconds = 0.0
+        self._enough = False
 
     def epoch_began(self) -> bool:
         """Opens an epoch; the window lies in later ones, if there are any."""
@@ -80,24 +84,23 @@ class Timer:
 
     def _now(self) -> float:
         """Looking takes time, which is not the pipeline's."""
-        return time.perf_counter() - self._looking_seconds
+        return self._clock.now() - self._looking_seconds
 
     def _open_window(self, now: float) -> None:
         self._window_from = now
+        self._enough = False
         self._next_look = now + self._look_seconds()
 
     def _look_seconds(self) -> float:
         return max(_LEAST_LOOK_SECONDS, _LOOK_SHARE * self._timing.window_seconds)
 
     def _is_done(self, since: float) -> bool:
-        started = time.perf_counter()
-        first, later = self.epochs[0], self.epochs[1:]
-        done = False
-        if later or not self._fills:
-            done = self._knows_enough([first, *later], since)
+        started = self._clock.now()
+        if not self._enough and (len(self.epochs) > 1 or not self._fills):
+            self._enough = self._knows_enough(self.epochs, since)
         self._next_look += self._look_seconds()
-        self._looking_seconds += time.perf_counter() - started
-        return done
+        self._looking_seconds += self._clock.now() - started
+        return self._clock.ends(enough=self._enough)
 
     def _knows_enough(self, epochs: list[Epoch], since: float) -> bool:
         if since >= self._timing.window_seconds * _MOST_WINDOWS:
@@ -135,6 +138,7 @@ def timed_fit(
     dataset: tf.data.Dataset,
     timing: Timing,
     training: Training,
+    clock: Clock,
     *,
     steps: int | None,
     fills: bool,
@@ -148,10 +152,11 @@ def timed_fit(
         NotEnoughStepsError: fewer than three steps came.
     """
     length = int(dataset.cardinality())
-    timer = Timer(timing, training, fills=fills, steps=steps or (length if length > 0 else None))
-    started = time.perf_counter()
-    trainee.fit(dataset, timer, steps=steps)
-    seconds = time.perf_counter() - started
+    timer = Timer(timing, training, clock, fills=fills, steps=steps or (length if length > 0 else None))
+    started = clock.now()
+    with iterators_released_aside():
+        trainee.fit(dataset, timer, steps=steps)
+    seconds = clock.now() - started
     return replace(rates_of(timer.epochs, fills=fills), timed_seconds=seconds, pruned=timer.pruned)
 
 

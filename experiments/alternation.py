@@ -10,7 +10,8 @@ from pathlib import Path
 
 from autotuner.errors import AutotunerError
 from autotuner.machine import Machine
-from autotuner.measure.local_runner import Limits, LocalRunner, measure_together, search_path
+from autotuner.measure.limits import Limits
+from autotuner.measure.local_runner import LocalRunner, measure_together, search_path
 from autotuner.measure.messages import Ceiling, Open, Timing
 from autotuner.measure.outcome import Measurement, Outcome
 from autotuner.measure.result import Interval

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from autotuner.machine import Machine
-from autotuner.measure.local_runner import Limits, LocalRunner, search_path
+from autotuner.measure.limits import Limits
+from autotuner.measure.local_runner import LocalRunner, search_path
 from autotuner.measure.messages import Ceiling, Open, Opened
 from autotuner.measure.outcome import Measurement
 from autotuner.measure.records import StudyInfo, TrialRecord

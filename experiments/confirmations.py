@@ -19,23 +19,23 @@ class Spent(Exception):  # noqa: N818 - the end of a recording is no error
 
 
 class Recording:
-    """Measurements of one pipeline, taken one after the other, given out again in the order of their time."""
+    """Rounds of one pipeline against itself, given out again in the order of their time."""
 
-    def __init__(self, measured: Sequence[Measurement]) -> None:
-        self._measured = measured
+    def __init__(self, rounds: Sequence[Sequence[Measurement]]) -> None:
+        self._rounds = rounds
         self.given = 0
 
-    def measure_fresh(self, configuration: Configuration, timing: Timing) -> Outcome:
-        """The next one, whatever is asked: all sides are the same pipeline.
+    def measure_fresh(self, configurations: Sequence[Configuration], timing: Timing) -> list[Outcome]:
+        """The next round, whatever is asked: all sides are the same pipeline.
 
         Raises:
             Spent: there is none.
         """
-        del configuration, timing
-        if self.given == len(self._measured):
+        del timing
+        if self.given == len(self._rounds):
             raise Spent
         self.given += 1
-        return self._measured[self.given - 1]
+        return [*self._rounds[self.given - 1][: len(configurations)]]
 
 
 def contestants(baselines: int, finalists: int) -> list[Contestant]:
@@ -53,9 +53,12 @@ def one_confirmation(
     return decide(found, field)
 
 
-def recorded_confirmations(measured: Sequence[Measurement], field: Sequence[Contestant]) -> list[Decided]:
-    """As many confirmations as a recording holds, each from measurements that follow each other and are used once."""
-    recording, decided = Recording(measured), list[Decided]()
+def recorded_confirmations(rounds: Sequence[Sequence[Measurement]], field: Sequence[Contestant]) -> list[Decided]:
+    """As many confirmations as a recording holds, each from rounds that follow each other and are used once.
+
+    A round holds as many measurements as the field has contestants.
+    """
+    recording, decided = Recording(rounds), list[Decided]()
     while True:
         try:
             decided.append(one_confirmation(recording, field))

@@ -19,7 +19,8 @@ from pathlib import Path
 import psutil
 
 from autotuner.errors import UserCodeError
-from autotuner.measure.local_runner import Limits, LocalRunner, search_path
+from autotuner.measure.limits import Limits
+from autotuner.measure.local_runner import LocalRunner, search_path
 from autotuner.measure.messages import Ceiling, Open, Timing
 from autotuner.measure.outcome import Failure, FailureKind, Measurement, Outcome
 from autotuner.measure.target import Target

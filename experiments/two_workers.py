@@ -21,7 +21,8 @@ from typing import Any
 import tensorflow as tf
 
 from autotuner.machine import Machine
-from autotuner.measure.local_runner import Limits, LocalRunner, search_path
+from autotuner.measure.limits import Limits
+from autotuner.measure.local_runner import LocalRunner, search_path
 from autotuner.measure.messages import Open
 from autotuner.measure.target import Target
 from autotuner.pipeline import Configuration, Facts

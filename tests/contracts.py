@@ -8,7 +8,7 @@ import pytest
 
 from autotuner.measure.messages import Ceiling, Profiled, Timing
 from autotuner.measure.outcome import Failure, FailureKind, Measurement, Outcome
-from autotuner.measure.runner import Runner
+from autotuner.measure.runner import FreshRunner, Runner
 from autotuner.pipeline import Configuration, Facts, Pipeline
 from autotuner.rewrites import find_sites
 
@@ -17,6 +17,11 @@ SHORT = Timing(window_seconds=0.2, longest_seconds=0.4, fill_seconds=0.2)
 
 def measured(outcome: Outcome) -> Measurement:
     assert isinstance(outcome, Measurement), outcome
+    return outcome
+
+
+def fresh_outcome(runner: FreshRunner, configuration: Configuration) -> Outcome:
+    (outcome,) = runner.measure_fresh([configuration], SHORT)
     return outcome
 
 
@@ -54,7 +59,7 @@ class RunnerContract:
     def test_the_status_quo_is_measured_warm_and_fresh(self, runner: Runner) -> None:
         steps = runner.open().calibrated.steps_per_epoch
         warm = measured(runner.measure(Configuration(), SHORT))
-        fresh = measured(runner.measure_fresh(Configuration(), SHORT))
+        fresh = measured(fresh_outcome(runner, Configuration()))
         assert warm.structure == fresh.structure
         for measurement in (warm, fresh):
             assert math.isclose(
@@ -66,7 +71,7 @@ class RunnerContract:
         before = runner.timed_seconds
         ceiling = runner.ceiling(SHORT)
         warm = measured(runner.measure(Configuration(), SHORT))
-        fresh = measured(runner.measure_fresh(Configuration(), SHORT))
+        fresh = measured(fresh_outcome(runner, Configuration()))
         assert isinstance(ceiling, Ceiling)
         added = ceiling.timed_seconds + warm.timed_seconds + fresh.timed_seconds
         assert math.isclose(runner.timed_seconds - before, added, rel_tol=1e-9)
@@ -77,12 +82,23 @@ class RunnerContract:
 
     def test_what_is_not_offered_is_illegal_and_harms_nothing(self, runner: Runner) -> None:
         runner.open()
-        for measure in (runner.measure, runner.measure_fresh):
-            refused = measure(Configuration({"map[nobody].num_parallel_calls": 2}), SHORT)
+        nobody = Configuration({"map[nobody].num_parallel_calls": 2})
+        for refused in (runner.measure(nobody, SHORT), fresh_outcome(runner, nobody)):
             assert isinstance(refused, Failure)
             assert refused.kind is FailureKind.ILLEGAL
             assert "map[nobody].num_parallel_calls" in refused.message
         measured(runner.measure(Configuration(), SHORT))
+
+    def test_several_are_measured_fresh_each_with_its_own_outcome(self, runner: Runner) -> None:
+        runner.open()
+        asked = [Configuration({"prefetch[end].buffer_size": 2}), Configuration({"map[nobody].fuse": True})]
+        before = runner.timed_seconds
+        first, refused, again = runner.measure_fresh([*asked, Configuration()], SHORT)
+        measured(first)
+        measured(again)
+        assert isinstance(refused, Failure)
+        assert refused.kind is FailureKind.ILLEGAL
+        assert runner.timed_seconds > before
 
     @pytest.fixture
     def closable(self, runner: Runner) -> Runner:

@@ -12,7 +12,8 @@ from autotuner.api.stored_run import StoredRun, stored_configuration
 from autotuner.api.working_tree import State, WorkingTree
 from autotuner.errors import AutotunerError, UsageError
 from autotuner.machine import Machine
-from autotuner.measure.local_runner import Limits, LocalRunner
+from autotuner.measure.limits import Limits
+from autotuner.measure.local_runner import LocalRunner
 from autotuner.measure.messages import CheckModule, CheckSources, Timing
 from autotuner.measure.outcome import Failure, Measurement
 from autotuner.measure.result import Interval, Verdict

@@ -10,7 +10,8 @@ from autotuner.api.folder import RunFolder
 from autotuner.api.stored_run import StoredRun, stored_configuration
 from autotuner.errors import AutotunerError, UsageError
 from autotuner.machine import Machine
-from autotuner.measure.local_runner import Limits, LocalRunner
+from autotuner.measure.limits import Limits
+from autotuner.measure.local_runner import LocalRunner
 from autotuner.pipeline import Configuration
 from autotuner.search.conclusion import Prepared
 from autotuner.search.store import StudyStore

@@ -11,7 +11,8 @@ from autotuner.api.bottleneck import bottleneck, waiting_share
 from autotuner.api.targets import Function, check, target
 from autotuner.errors import UsageError, UserCodeError
 from autotuner.machine import Machine
-from autotuner.measure.local_runner import Limits, LocalRunner, search_path
+from autotuner.measure.limits import Limits
+from autotuner.measure.local_runner import LocalRunner, search_path
 from autotuner.measure.messages import Ceiling, Open, Opened, Profiled, Timing
 from autotuner.measure.outcome import Measurement
 from autotuner.pipeline import OPAQUE, Configuration, Op

@@ -17,7 +17,8 @@ from autotuner.api.targets import Function, check, live, target
 from autotuner.api.tune_result import TuneResult
 from autotuner.errors import UsageError
 from autotuner.machine import Machine
-from autotuner.measure.local_runner import Limits, LocalRunner, search_path
+from autotuner.measure.limits import Limits
+from autotuner.measure.local_runner import LocalRunner, search_path
 from autotuner.measure.messages import Open
 from autotuner.measure.observer import Observer
 from autotuner.measure.result import StudyResult

@@ -9,12 +9,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from autotuner.errors import UserCodeError
-from autotuner.machine import Machine
 from autotuner.measure.answers import death, outcome_of, unexpected, unopened, with_peak
+from autotuner.measure.limits import Limits
 from autotuner.measure.messages import (
     Broken,
     Ceiling,
@@ -46,30 +46,7 @@ from autotuner.measure.turn_clock import TurnClock
 from autotuner.measure.turns import CannotTakeTurnsError, Seat, ask_in_turns
 from autotuner.pipeline import Configuration
 
-_MEMORY_SHARE = 0.8
 _ENDS_THE_WORKER = {FailureKind.CRASH, FailureKind.TIMEOUT, FailureKind.OUT_OF_MEMORY}
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one request may take before its worker is killed."""
-
-    trial_seconds: float = 60.0
-    open_seconds: float = 300.0
-    memory_bytes: int = 8 << 30
-    """Resident memory of the worker's whole process tree."""
-    growth_bytes: int = 1 << 30
-    """A warm worker that has grown by this much is replaced between trials."""
-    together: bool = True
-    """Several workers may have their data and their model in memory at the same time."""
-
-    @staticmethod
-    def of(machine: Machine) -> Limits:
-        """Four fifths of the machine's memory; the rest is for the system and for this process.
-
-        TensorFlow takes a GPU's whole memory, and what a GPU has been given goes on while its process is stopped.
-        """
-        return Limits(memory_bytes=int(machine.memory_bytes * _MEMORY_SHARE), together=machine.gpu is None)
 
 
 class LocalRunner:
@@ -122,25 +99,33 @@ class LocalRunner:
         """Times in a fork of its own while nothing else is measured."""
         started = time.perf_counter()
         try:
-            with self.fresh_worker() as worker:
+            with self.forked() as worker:
+                self._open(worker)
                 response = self._ask(worker, Measure(dict(configuration), timing, verify=False))
                 return outcome_of(with_peak(response, worker), time.perf_counter() - started)
         except UserCodeError as error:
             return unopened(error, time.perf_counter() - started)
 
     @contextmanager
-    def fresh_worker(self) -> Iterator[Worker]:
-        """A fork with the pipeline opened in it.
-
-        Raises:
-            UserCodeError: it cannot be opened any more.
-        """
+    def forked(self) -> Iterator[Worker]:
+        """A worker that ends with its use."""
         worker = self._zygote.spawn()
         try:
-            self._open(worker)
             yield worker
         finally:
             worker.kill()
+
+    def begin_to_open(self, worker: Worker) -> None:
+        """Asks ``worker`` to open the pipeline; :meth:`end_opening` waits until it has."""
+        worker.send(self._request)
+
+    def end_opening(self, worker: Worker) -> Opened:
+        """What ``worker`` opened.
+
+        Raises:
+            UserCodeError: the pipeline cannot be opened.
+        """
+        return self._opened(worker, self._answer(worker, self.limits.open_seconds))
 
     @contextmanager
     def turn_clock(self) -> Iterator[TurnClock]:
@@ -168,14 +153,12 @@ class LocalRunner:
 
     def _ask_fresh(self, request: Request) -> Response:
         """Asks a fork of its own, which needs no model."""
-        worker = self._zygote.spawn()
         try:
-            self._open(worker, replace(self._request, model=None))
-            return self._ask(worker, request)
+            with self.forked() as worker:
+                self._open(worker, replace(self._request, model=None))
+                return self._ask(worker, request)
         except UserCodeError as error:
             return Failure(FailureKind.ERROR, error.message, error.user_traceback)
-        finally:
-            worker.kill()
 
     def close(self) -> None:
         """Ends all processes."""
@@ -215,7 +198,9 @@ class LocalRunner:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _open(self, worker: Worker, request: Open | None = None) -> Opened:
-        response = self._ask(worker, request or self._request)
+        return self._opened(worker, self._ask(worker, request or self._request))
+
+    def _opened(self, worker: Worker, response: Response) -> Opened:
         if isinstance(response, Opened):
             return response
         worker.kill()
@@ -230,11 +215,18 @@ class LocalRunner:
         raise unexpected(response)
 
     def _ask(self, worker: Worker, request: Request) -> Response:
-        limit = self.limits.open_seconds if isinstance(request, Open) else self.limits.trial_seconds
         try:
-            response = worker.ask(request, limit_seconds=limit, memory_limit_bytes=self.limits.memory_bytes)
+            worker.send(request)
+        except WorkerGoneError as error:
+            return death(error.status)
+        is_open = isinstance(request, Open)
+        return self._answer(worker, self.limits.open_seconds if is_open else self.limits.trial_seconds)
+
+    def _answer(self, worker: Worker, limit_seconds: float) -> Response:
+        try:
+            response = worker.wait(limit_seconds=limit_seconds, memory_limit_bytes=self.limits.memory_bytes)
         except WorkerTimeoutError:
-            return Failure(FailureKind.TIMEOUT, f"no end within {limit:.0f} s; the worker was stopped")
+            return Failure(FailureKind.TIMEOUT, f"no end within {limit_seconds:.0f} s; the worker was stopped")
         except WorkerMemoryError:
             allowed = self.limits.memory_bytes / 1e9
             return Failure(FailureKind.OUT_OF_MEMORY, f"used more than the allowed {allowed:.1f} GB of memory")
@@ -268,9 +260,12 @@ def measure_together(sides: Sequence[tuple[LocalRunner, Configuration]], timing:
 def _in_turns(sides: Sequence[tuple[LocalRunner, Configuration]], timing: Timing) -> list[Outcome]:
     started = time.perf_counter()
     with ExitStack() as stack:
+        workers = [stack.enter_context(runner.forked()) for runner, _ in sides]
+        for (runner, _), worker in zip(sides, workers, strict=True):
+            runner.begin_to_open(worker)
         seats = []
-        for runner, configuration in sides:
-            worker = stack.enter_context(runner.fresh_worker())
+        for (runner, configuration), worker in zip(sides, workers, strict=True):
+            runner.end_opening(worker)
             clock = stack.enter_context(runner.turn_clock())
             request = Measure(dict(configuration), timing, verify=False, clock=str(clock.path))
             seats.append(Seat(worker, request, clock))

@@ -55,22 +55,8 @@ class Worker:
     peak_rss_bytes: int = 0
     _buffer: bytes = b""
 
-    def ask(self, request: Request, *, limit_seconds: float, memory_limit_bytes: int) -> Response:
-        """Sends a request and waits for its answer, watching time and memory.
-
-        Raises:
-            WorkerGoneError: it died.
-            WorkerTimeoutError: it took longer than ``limit_seconds``.
-            WorkerMemoryError: it used more than ``memory_limit_bytes``.
-        """
-        deadline = time.monotonic() + limit_seconds
-        self.send(request)
-        while (response := self.answer(_TICK_SECONDS)) is None:
-            self.watch(deadline, memory_limit_bytes)
-        return response
-
     def send(self, request: Request) -> None:
-        """Sends a request, whose answer :meth:`answer` waits for.
+        """Sends a request, whose answer :meth:`wait` or :meth:`answer` waits for.
 
         Raises:
             WorkerGoneError: it died.
@@ -80,6 +66,19 @@ class Worker:
             self.connection.sendall(request_to_line(request))
         except (BrokenPipeError, ConnectionResetError) as error:
             raise WorkerGoneError(self.zygote.exit_status(self.pid)) from error
+
+    def wait(self, *, limit_seconds: float, memory_limit_bytes: int) -> Response:
+        """Waits for the answer, watching time and memory.
+
+        Raises:
+            WorkerGoneError: it died.
+            WorkerTimeoutError: it took longer than ``limit_seconds``.
+            WorkerMemoryError: it used more than ``memory_limit_bytes``.
+        """
+        deadline = time.monotonic() + limit_seconds
+        while (response := self.answer(_TICK_SECONDS)) is None:
+            self.watch(deadline, memory_limit_bytes)
+        return response
 
     def answer(self, seconds: float) -> Response | None:
         """The answer if it comes within ``seconds``.

@@ -19,7 +19,8 @@ from autotuner.api.stored_run import StoredRun
 from autotuner.api.working_tree import WorkingTree
 from autotuner.emit.patch import EmittedPatch
 from autotuner.errors import AutotunerError
-from autotuner.measure.local_runner import Limits, LocalRunner, search_path
+from autotuner.measure.limits import Limits
+from autotuner.measure.local_runner import LocalRunner, search_path
 from autotuner.measure.messages import Checked, CheckModule, CheckSources, Open
 from autotuner.measure.target import Target
 from autotuner.pipeline import Configuration

@@ -16,7 +16,8 @@ from autotuner.api.emission import Wanted, write_code, write_configuration
 from autotuner.api.folder import RunFolder
 from autotuner.api.stored_run import StoredRun
 from autotuner.cli.main import run
-from autotuner.measure.local_runner import Limits, LocalRunner, search_path
+from autotuner.measure.limits import Limits
+from autotuner.measure.local_runner import LocalRunner, search_path
 from autotuner.measure.messages import Open
 from autotuner.measure.target import Target
 from autotuner.pipeline import Configuration

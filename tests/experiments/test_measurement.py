@@ -22,7 +22,7 @@ from experiments.evidence import Finding, publish
 from experiments.fidelity import Order, ordered
 from experiments.hungry_pipelines import cases
 from experiments.memory_limit import REFUSED, REFUSED_AT_OPEN, Contained, ending_of, ending_of_open, findings
-from experiments.same_pipeline import tallies
+from experiments.same_pipeline import findings as false_claims
 from tests.search.world import measurement
 
 
@@ -43,23 +43,29 @@ def test_the_truth_itself_is_always_right_whatever_its_unit(truth: dict[str, flo
 
 
 def test_confirmations_share_no_measurement_and_use_those_that_follow_each_other() -> None:
-    steady = [measurement(50.0)] * (2 * ROUNDS)
-    twice_as_fast = [measurement(rate) for rate in (50.0, 100.0, 100.0, 50.0) * ROUNDS][: 2 * ROUNDS]
+    steady = [[measurement(50.0)] * 2] * ROUNDS
+    twice_as_fast = [
+        [measurement(rate) for rate in ((50.0, 100.0), (100.0, 50.0))[index % 2]] for index in range(ROUNDS)
+    ]
     decided = recorded_confirmations([*steady, *twice_as_fast, *steady[:3]], contestants(1, 1))
     assert [item.verdict for item in decided] == [Verdict.KEEP_BASELINE, Verdict.IMPROVED]
 
 
 def test_an_undecided_confirmation_takes_all_its_rounds() -> None:
-    rates = [50.0, 51.0, 60.0, 48.0] * MOST_ROUNDS
-    measured = [measurement(rate) for rate in rates[: 2 * MOST_ROUNDS]]
-    assert len(recorded_confirmations(measured, contestants(1, 1))) == 1
+    rounds = [[measurement(rate) for rate in ((50.0, 51.0), (60.0, 48.0))[index % 2]] for index in range(MOST_ROUNDS)]
+    assert len(recorded_confirmations(rounds, contestants(1, 1))) == 1
 
 
 def test_a_recording_of_equal_measurements_never_shows_an_improvement() -> None:
-    found = tallies([measurement(50.0)] * 100)
-    assert [(tally.baselines, tally.finalists) for tally in found] == [(1, 1), (1, 2), (2, 3)]
-    assert [tally.confirmations for tally in found] == [10, 6, 4]
-    assert not any(tally.improved for tally in found)
+    decided = recorded_confirmations([[measurement(50.0)] * 3] * 33, contestants(1, 2))
+    assert [item.verdict for item in decided] == [Verdict.KEEP_BASELINE] * 6
+
+
+def test_false_claims_are_counted_alone_and_beside_a_busy_process() -> None:
+    rows = [{"busy": busy, "confirmations": 40, "improved": improved} for busy, improved in ((False, 1), (True, 3))]
+    alone, beside, together = false_claims(rows)
+    assert (alone.measured, beside.measured, together.measured) == (0.025, 0.075, 80)
+    assert (alone.met, beside.met, together.met) == (True, False, True)
 
 
 def test_the_true_ratio_has_to_lie_inside_the_interval() -> None:

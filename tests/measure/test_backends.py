@@ -49,7 +49,8 @@ def step_fn():
 MEASURE = """
 import json, sys
 from pathlib import Path
-from autotuner.measure.local_runner import Limits, LocalRunner
+from autotuner.measure.limits import Limits
+from autotuner.measure.local_runner import LocalRunner
 from autotuner.measure.messages import Open, Timing
 from autotuner.measure.target import Target
 from autotuner.pipeline import Configuration
@@ -62,7 +63,7 @@ runner = LocalRunner(request, Path(sys.argv[1]) / "worker.log", Limits())
 timing = Timing(window_seconds=0.2, longest_seconds=0.4)
 runner.open()
 outcomes = [runner.ceiling(timing), runner.measure(Configuration({"prefetch[end].buffer_size": 2}), timing)]
-outcomes.append(runner.measure_fresh(Configuration(), timing))
+outcomes += runner.measure_fresh([Configuration()], timing)
 runner.close()
 print(json.dumps([outcome.steps_per_second for outcome in outcomes]))
 """

@@ -10,12 +10,13 @@ import psutil
 import pytest
 
 from autotuner.errors import UserCodeError
-from autotuner.measure.local_runner import Limits, LocalRunner
+from autotuner.measure.limits import Limits
+from autotuner.measure.local_runner import LocalRunner
 from autotuner.measure.messages import CheckModule, Opened
 from autotuner.measure.outcome import Failure, FailureKind
 from autotuner.measure.target import Target
 from autotuner.pipeline import Configuration
-from tests.contracts import SHORT, RunnerContract, measured
+from tests.contracts import SHORT, RunnerContract, fresh_outcome, measured
 from tests.measure.user_code import GOOD, MODEL, MOODY, runner_of, write
 
 STATUS_QUO = Configuration()
@@ -59,7 +60,7 @@ class TestLocalRunner(RunnerContract):
         for medium in ("memory", "file"):
             chosen = Configuration({"cache.after": "map[double]", "cache.medium": medium})
             measured(runner.measure(chosen, SHORT))
-            measured(runner.measure_fresh(chosen, SHORT))
+            measured(fresh_outcome(runner, chosen))
         assert [path.name for path in runner._scratch.iterdir()] == ["generated"]
 
     def test_a_module_of_emitted_code_is_compared(self, runner: LocalRunner, tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_nothing_is_left_in_the_systems_temporary_folder(tmp_path: Path, monkeyp
     with closing(runner_of(write(tmp_path, MODEL, GOOD))) as runner:
         runner.open()
         measured(runner.measure(STATUS_QUO, SHORT))
-        measured(runner.measure_fresh(STATUS_QUO, SHORT))
+        measured(fresh_outcome(runner, STATUS_QUO))
         assert any(Path(runner._scratch, "generated").iterdir())
         assert list(temporary.iterdir()) == []
     assert not runner._scratch.exists()
@@ -144,7 +145,7 @@ def test_a_worker_that_dies_fails_its_trial_alone(moody: Moody, mood: str, kind:
 
 def test_memory_is_limited(moody: Moody, monkeypatch: pytest.MonkeyPatch) -> None:
     # A busy machine gives a gigabyte slowly: here it is to be the memory that ends first.
-    monkeypatch.setattr(moody.runner, "_limits", replace(LIMITS, trial_seconds=60.0))
+    monkeypatch.setattr(moody.runner, "limits", replace(LIMITS, trial_seconds=60.0))
     failure = moody.fails("hoard")
     assert failure.kind is FailureKind.OUT_OF_MEMORY
     assert "1.5 GB" in failure.message
@@ -165,7 +166,7 @@ def test_a_loss_that_is_not_a_number_is_still_a_time(moody: Moody) -> None:
 
 def test_a_pipeline_that_no_longer_opens_is_a_failure_not_an_exception(moody: Moody) -> None:
     moody.set("raise while building")
-    fresh = moody.runner.measure_fresh(STATUS_QUO, SHORT)
+    fresh = fresh_outcome(moody.runner, STATUS_QUO)
     assert isinstance(fresh, Failure)
     assert fresh.user_traceback.splitlines()[1].strip().startswith(f'File "{moody.folder}/user.py"')
     assert "no such column" in fresh.message
@@ -174,7 +175,7 @@ def test_a_pipeline_that_no_longer_opens_is_a_failure_not_an_exception(moody: Mo
 
 def test_fresh_processes_fail_alone(moody: Moody) -> None:
     moody.set("segv")
-    outcome = moody.runner.measure_fresh(STATUS_QUO, SHORT)
+    outcome = fresh_outcome(moody.runner, STATUS_QUO)
     moody.set("good")
     assert isinstance(outcome, Failure)
     measured(moody.runner.measure(STATUS_QUO, SHORT))

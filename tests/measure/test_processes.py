@@ -91,7 +91,8 @@ def test_a_killed_zygote_takes_its_workers_with_it(tmp_path: Path) -> None:
 
 
 def asked(worker: Worker) -> object:
-    return worker.ask(MeasureCeiling(Timing()), limit_seconds=5.0, memory_limit_bytes=10**10)
+    worker.send(MeasureCeiling(Timing()))
+    return worker.wait(limit_seconds=5.0, memory_limit_bytes=10**10)
 
 
 @pytest.fixture(scope="module")

@@ -54,5 +54,5 @@ def test_what_was_not_recorded_is_a_failure() -> None:
 def test_every_request_is_remembered() -> None:
     runner = ReplayRunner(OPENED, timed, ceiling=Ceiling(90.0, 2.0))
     runner.open()
-    runner.measure_fresh(Configuration({END: 2}), SHORT)
+    runner.measure_fresh([Configuration({END: 2})], SHORT)
     assert runner.asked == [("open", Configuration()), ("measure_fresh", Configuration({END: 2}))]

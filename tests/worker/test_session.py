@@ -19,6 +19,7 @@ from autotuner.errors import UserCodeError
 from autotuner.measure.messages import Measure, Open, Profile, Timing
 from autotuner.measure.outcome import Failure, FailureKind, Measurement
 from autotuner.measure.target import Target
+from autotuner.measure.turn_clock import Clock
 from autotuner.pipeline import DecisionValue
 from autotuner.worker.session import Session
 from autotuner.worker.timed_fit import Training, timed_fit
@@ -168,7 +169,7 @@ def test_every_shape_is_compiled_before_it_is_timed() -> None:
 
     seen, unseen = first_fit(4), first_fit(7)
     assert seen < unseen / 2
-    rates = timed_fit(trainee, slices(), SHORT, Training(10, 7), steps=None, fills=False)
+    rates = timed_fit(trainee, slices(), SHORT, Training(10, 7), Clock(), steps=None, fills=False)
     assert rates.later.seconds / rates.later.steps < unseen / 4
 
 

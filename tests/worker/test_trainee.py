@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from autotuner.errors import UserCodeError
 from autotuner.measure.messages import Timing
+from autotuner.measure.turn_clock import Clock
 from autotuner.worker.timed_fit import Training, timed_fit
 from autotuner.worker.trainee import KerasModel, Trainee, TrainStep, trainee
 
@@ -92,7 +93,7 @@ def test_an_endless_dataset_is_read_on_by_the_next_epoch(made: Trainee) -> None:
 def test_both_are_timed(made: Trainee) -> None:
     made.warm_up(batches(), [next(iter(batches()))])
     timing = Timing(window_seconds=0.2, longest_seconds=0.4)
-    rates = timed_fit(made, batches(), timing, Training(10, 6), steps=None, fills=False)
+    rates = timed_fit(made, batches(), timing, Training(10, 6), Clock(), steps=None, fills=False)
     assert rates.starts_seen >= 1
     assert 0 < rates.projected_seconds(10, 6) < 60
     assert timing.window_seconds <= rates.timed_seconds < 20

@@ -120,3 +120,23 @@ def test_more_finalists_make_the_interval_wider() -> None:
     three = confirmation.speedup("trial 2", "as_written", comparisons=3)
     assert three.estimate == pytest.approx(one.estimate)
     assert three.low < one.low < one.estimate < one.high < three.high
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.05, 0.15])
+@pytest.mark.parametrize("finalists", [1, 3])
+def test_a_pipeline_is_hardly_ever_called_faster_than_itself(noise: float, finalists: int) -> None:
+    rng = random.Random(5)  # noqa: S311 - noise, not secrets
+
+    class Noisy:
+        def measure_fresh(self, configurations: Sequence[Configuration], timing: Timing) -> list[Outcome]:
+            del timing
+            return [measurement(50.0 * rng.lognormvariate(0.0, noise)) for _ in configurations]
+
+    field = contestants(*range(1, finalists + 1))
+    claimed = 0
+    for _ in range(500):
+        confirmation = confirm(
+            Noisy(), field, Timing(), rounds=Kept(), may_extend=lambda: True, measured=lambda _a, _b: None
+        )
+        claimed += decide(confirmation, field).verdict is Verdict.IMPROVED
+    assert claimed <= 0.05 * 500

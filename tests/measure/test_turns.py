@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,12 +14,13 @@ from hypothesis import strategies as st
 
 from autotuner.measure.limits import Limits
 from autotuner.measure.local_runner import LocalRunner, measure_together
-from autotuner.measure.messages import Timing
+from autotuner.measure.messages import MeasureCeiling, Timing
 from autotuner.measure.outcome import Failure
 from autotuner.measure.processes import Zygote
 from autotuner.measure.turn_clock import Clock, TurnClock
 from autotuner.pipeline import Configuration
 from tests.contracts import measured
+from tests.measure.test_local_runner import gone
 from tests.measure.user_code import GOOD, MODEL, MOODY, runner_of, write
 
 STATUS_QUO = Configuration()
@@ -135,13 +134,10 @@ def test_one_that_dies_among_others_is_a_failure_of_its_own(computing: LocalRunn
 def test_a_stopped_worker_ends_with_its_zygote(tmp_path: Path) -> None:
     zygote = Zygote(tmp_path / "log", tmp_path / "scratch")
     worker = zygote.spawn()
-    while os.getpgid(worker.pid) != worker.pid:
-        time.sleep(0.01)
+    worker.send(MeasureCeiling(TIMING))
+    worker.wait(limit_seconds=10.0, memory_limit_bytes=10**10)  # from here on it serves, and could be measured
     worker.stop()
     zygote._process.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 5.0
-    while Path(f"/proc/{worker.pid}").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{worker.pid}").exists()
+    assert gone({worker.pid})
     worker.kill()
     zygote.close()

@@ -63,6 +63,7 @@ def ask_in_turns(seats: Sequence[Seat], *, limit_seconds: float, memory_limit_by
         CannotTakeTurnsError: one waits for something outside, or together they take too much memory.
         WorkerGoneError: one died.
         WorkerTimeoutError: no end within ``limit_seconds``.
+        WorkerMemoryError: one alone used more than ``memory_limit_bytes``.
     """
     deadline = time.monotonic() + limit_seconds
     for seat in seats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from experiments.evidence import Finding, publish
 from experiments.fidelity import Order, ordered
 from experiments.hungry_pipelines import cases
 from experiments.memory_limit import REFUSED, REFUSED_AT_OPEN, Contained, ending_of, ending_of_open, findings
+from experiments.same_pipeline import Tally, tallies
 from experiments.same_pipeline import findings as false_claims
 from tests.search.world import measurement
 
@@ -57,15 +58,19 @@ def test_an_undecided_confirmation_takes_all_its_rounds() -> None:
 
 
 def test_a_recording_of_equal_measurements_never_shows_an_improvement() -> None:
-    decided = recorded_confirmations([[measurement(50.0)] * 3] * 33, contestants(1, 2))
-    assert [item.verdict for item in decided] == [Verdict.KEEP_BASELINE] * 6
+    found = tallies([[measurement(50.0)] * 5] * (10 * ROUNDS))
+    assert [(tally.baselines, tally.finalists) for tally in found] == [(1, 1), (1, 2), (2, 3)]
+    assert [tally.confirmations for tally in found] == [10, 10, 10]
+    assert not any(tally.improved for tally in found)
 
 
 def test_false_claims_are_counted_alone_and_beside_a_busy_process() -> None:
-    rows = [{"busy": busy, "confirmations": 40, "improved": improved} for busy, improved in ((False, 1), (True, 3))]
-    alone, beside, together = false_claims(rows)
-    assert (alone.measured, beside.measured, together.measured) == (0.025, 0.075, 80)
-    assert (alone.met, beside.met, together.met) == (True, False, True)
+    def row(*, busy: bool, improved: int) -> dict[str, object]:
+        return {"busy": busy, "tallies": [asdict(Tally(1, 1, 40, improved)), asdict(Tally(1, 2, 10, 0))]}
+
+    found = false_claims([row(busy=False, improved=2), row(busy=True, improved=3), row(busy=True, improved=3)])
+    assert [finding.measured for finding in found] == [0.04, 50, 0.06, 100]
+    assert [finding.met for finding in found] == [True, False, False, True]
 
 
 def test_the_true_ratio_has_to_lie_inside_the_interval() -> None:

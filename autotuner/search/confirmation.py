@@ -99,7 +99,8 @@ class Rounds(Protocol):
 def confirming(timing: Timing) -> Timing:
     """``timing`` for a confirmation: one short window, for it is the rounds that average a noisy machine out.
 
-    One after the other, windows of 3 s spread as widely as those of 1.5 s; in turns, all go on until the last knows enough.
+    One after the other, windows of 3 s spread as widely as those of 1.5 s; in turns, all go on until the last one knows
+    enough.
     """
     window_seconds = max(timing.window_seconds, _LEAST_WINDOW_SECONDS)
     return replace(timing, window_seconds=window_seconds, longest_seconds=window_seconds)

@@ -1,8 +1,8 @@
 """Do short trials order configurations as long trainings do? ``python -m experiments.fidelity``.
 
-Each configuration is measured once as the search measures it: in the warm worker, with the default timing, one after
-the other, with looks at the reference in between. Then each is measured in fresh processes with windows of eight
-seconds, repeated in alternation; the order of these is taken as the truth, wherever two differ by more than 5 %.
+Each configuration is measured once, as a trial of a search: by the search's own code, with the default timing. Then
+each is measured in fresh processes with windows of eight seconds, repeatedly, a few at a time beside the pipeline as
+written; the order of these is taken as the truth, wherever two differ by more than 5 %.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ import optuna
 
 from autotuner.machine import Machine
 from autotuner.measure.local_runner import LocalRunner
-from autotuner.measure.messages import Timing
+from autotuner.measure.messages import Ceiling, Timing
 from autotuner.measure.outcome import Measurement
 from autotuner.pipeline import Configuration
 from autotuner.rewrites import natural_preserve
 from autotuner.search.baselines import baseline_configurations, expert_guesses
+from autotuner.search.budget import Budget
 from autotuner.search.conclusion import Prepared
-from autotuner.search.reference import Reference
+from autotuner.search.observers import Observers
+from autotuner.search.store import StudyStore
+from autotuner.search.trials import Trials
 from autotuner.space import SearchSpace, load_preset
 from experiments.alternation import opened_runners
 from experiments.evidence import RESULTS, Finding, publish
@@ -38,6 +41,8 @@ APART = 1.05
 _RIGHT = 0.97
 _SEED = 1
 _MOST_SAMPLES = 500
+_BESIDE_EACH_OTHER = 4
+"""As many as fit into memory at the same time, with the pipeline as written."""
 
 
 @dataclass(frozen=True)
@@ -74,36 +79,44 @@ def chosen(prepared: Prepared, count: int) -> list[Configuration]:
     return list(found.values())
 
 
-def searched(runner: LocalRunner, configurations: Sequence[Configuration]) -> dict[str, float]:
-    """Seconds of one search trial each, the machine's drift taken out as the search does."""
+def searched(
+    runner: LocalRunner, prepared: Prepared, configurations: Sequence[Configuration], folder: Path
+) -> dict[str, float]:
+    """Seconds of one search trial each, as the search compares them."""
+    machine = Machine.detect()
+    space = SearchSpace.of(prepared.decisions, load_preset("default"), machine, natural_preserve(prepared.pipeline))
+    store = StudyStore(f"sqlite:///{folder / 'study.db'}", "fidelity", seed=_SEED)
+    trials = Trials(runner, store, Observers([]), Budget(None, None), prepared, space, Timing())
+    ceiling = runner.ceiling(Timing())
+    trials.raise_ceiling(ceiling.steps_per_second if isinstance(ceiling, Ceiling) else math.inf)
+    baselines = baseline_configurations(prepared.decisions, machine.cores)
+    roles = {prepared.signature(configuration): role for role, configuration in reversed(baselines.items())}
     seconds: dict[str, float] = {}
-    reference: Reference | None = None
-    for configuration in configurations:
-        outcome = runner.measure(configuration, Timing())
-        if not isinstance(outcome, Measurement):
-            continue
-        if reference is None:
-            reference = Reference((outcome.projected_seconds,))
-        seconds[configuration.digest()] = outcome.projected_seconds / reference.drift
-        reference = reference.after_trial()
-        again = runner.measure(configurations[0], Timing()) if reference.is_due else None
-        if isinstance(again, Measurement):
-            reference = reference.looked(again.projected_seconds)
+    for number, configuration in enumerate(configurations):
+        record = trials.measure(number, roles.get(prepared.signature(configuration), "trial"), configuration)
+        store.add(record, space)
+        trials.finished(record)
+        if record.steady_seconds is not None:
+            seconds[configuration.digest()] = record.steady_seconds
     return seconds
 
 
 def long_runs(
     runner: LocalRunner, configurations: Sequence[Configuration], rounds: int, window_seconds: float
 ) -> dict[str, float]:
-    """Geometric mean of the seconds of long fresh runs, in rounds whose order turns; only what ran in every round."""
+    """Seconds of long fresh runs over those of the pipeline as written beside them; only what ran in every round."""
     timing = Timing(window_seconds=window_seconds, longest_seconds=window_seconds, fill_seconds=window_seconds)
     logs: dict[str, list[float]] = {configuration.digest(): [] for configuration in configurations}
     for index in range(rounds):
         turn = index * len(configurations) // rounds
-        for configuration in (*configurations[turn:], *configurations[:turn]):
-            outcome = runner.measure_alone(configuration, timing)
-            if isinstance(outcome, Measurement):
-                logs[configuration.digest()].append(math.log(outcome.projected_seconds))
+        turned = [*configurations[turn:], *configurations[:turn]]
+        for start in range(0, len(turned), _BESIDE_EACH_OTHER):
+            group = turned[start : start + _BESIDE_EACH_OTHER]
+            beside, *outcomes = runner.measure_fresh([Configuration(), *group], timing)
+            for configuration, outcome in zip(group, outcomes, strict=True):
+                if isinstance(beside, Measurement) and isinstance(outcome, Measurement):
+                    log = math.log(outcome.projected_seconds / beside.projected_seconds)
+                    logs[configuration.digest()].append(log)
     return {digest: math.exp(statistics.fmean(found)) for digest, found in logs.items() if len(found) == rounds}
 
 
@@ -115,15 +128,17 @@ def measure(workload: Workload, options: argparse.Namespace) -> dict[str, object
         opened_runners((own,), workload.target("model_fn"), workload.epochs, Path(scratch)) as (runners, _),
     ):
         runner = runners[own]
-        configurations = chosen(Prepared.of(runner.open()), options.configurations)
-        trials = searched(runner, configurations)
+        prepared = Prepared.of(runner.open())
+        configurations = chosen(prepared, options.configurations)
+        trials = searched(runner, prepared, configurations, Path(scratch))
         able = [configuration for configuration in configurations if configuration.digest() in trials]
         truth = long_runs(runner, able, options.rounds, options.window_seconds)
     return {
         "workload": workload.name,
         "configurations": {configuration.digest(): dict(configuration) for configuration in configurations},
+        "in_turns": runner.takes_turns,
         "search_seconds": trials,
-        "long_seconds": truth,
+        "long_seconds_over_as_written": truth,
         **asdict(ordered(trials, truth)),
     }
 
@@ -136,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(name, file=sys.stderr)
         rows.append(measure(Workload.of(name), options))
     pairs, right = (sum(int(str(row[key])) for row in rows) for key in ("pairs", "right"))
-    fewest = min(len(dict[str, float](row["long_seconds"])) for row in rows)  # type: ignore[call-overload]
+    fewest = min(len(dict[str, float](row["long_seconds_over_as_written"])) for row in rows)  # type: ignore[call-overload]
     share = Finding(
         "pairs more than 5 % apart that search trials put in the right order",
         right / pairs if pairs else None,

@@ -100,6 +100,19 @@ class RunnerContract:
         assert refused.kind is FailureKind.ILLEGAL
         assert runner.timed_seconds > before
 
+    def test_two_are_measured_beside_each_other(self, runner: Runner) -> None:
+        runner.open()
+        before = runner.timed_seconds
+        first, second = runner.measure_beside(Configuration({"prefetch[end].buffer_size": 2}), Configuration(), SHORT)
+        added = measured(first).timed_seconds + measured(second).timed_seconds
+        assert math.isclose(runner.timed_seconds - before, added, rel_tol=1e-9)
+        refused, _ = runner.measure_beside(Configuration({"map[nobody].fuse": True}), Configuration(), SHORT)
+        assert isinstance(refused, Failure)
+        assert refused.kind is FailureKind.ILLEGAL
+        measured(runner.measure(Configuration(), SHORT))
+        for outcome in runner.measure_beside(Configuration(), Configuration(), SHORT):
+            measured(outcome)
+
     @pytest.fixture
     def closable(self, runner: Runner) -> Runner:
         """A runner that no other test needs afterwards."""

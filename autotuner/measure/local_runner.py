@@ -13,10 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from autotuner.errors import UserCodeError
-from autotuner.measure.answers import death, outcome_of, unexpected, unopened, with_peak
+from autotuner.measure.answers import ask, opened_by, outcome_of, unexpected, unopened, wait_for, with_peak
 from autotuner.measure.limits import Limits
 from autotuner.measure.messages import (
-    Broken,
     Ceiling,
     Checked,
     CheckModule,
@@ -34,19 +33,11 @@ from autotuner.measure.messages import (
     TraceParameters,
 )
 from autotuner.measure.outcome import Failure, FailureKind, Measurement, Outcome
-from autotuner.measure.processes import (
-    CAN_SEE_THREADS,
-    Worker,
-    WorkerGoneError,
-    WorkerMemoryError,
-    WorkerTimeoutError,
-    Zygote,
-)
+from autotuner.measure.processes import CAN_SEE_THREADS, Worker, WorkerGoneError, Zygote
 from autotuner.measure.turn_clock import TurnClock
 from autotuner.measure.turns import CannotTakeTurnsError, Seat, ask_in_turns
+from autotuner.measure.warm import WarmWorker
 from autotuner.pipeline import Configuration
-
-_ENDS_THE_WORKER = {FailureKind.CRASH, FailureKind.TIMEOUT, FailureKind.OUT_OF_MEMORY}
 
 
 class LocalRunner:
@@ -58,13 +49,13 @@ class LocalRunner:
         self.limits = limits
         self.takes_turns = limits.together and not request.cold and CAN_SEE_THREADS
         self._zygote = Zygote(log, self._scratch)
-        self._warm: Worker | None = None
-        self._opened_rss_bytes = 0
+        self._warm = WarmWorker(self._zygote, limits)
+        self._beside = WarmWorker(self._zygote, limits)
         self.timed_seconds = 0.0
 
     def open(self) -> Opened:
         """Opens the warm worker; later workers reuse what it found out."""
-        opened = self._open_warm()
+        opened = self._warm.open(self._request)
         self._request = replace(self._request, calibrated=opened.calibrated, facts=opened.facts)
         return opened
 
@@ -91,6 +82,48 @@ class LocalRunner:
             return unopened(error, time.perf_counter() - started)
         return outcome_of(response, time.perf_counter() - started)
 
+    def measure_beside(
+        self, configuration: Configuration, other: Configuration, timing: Timing
+    ) -> tuple[Outcome, Outcome]:
+        """Verifies and times in the warm worker while ``other`` takes turns with it in a second one."""
+        if self.takes_turns:
+            try:
+                return self._side_by_side(configuration, other, timing)
+            except CannotTakeTurnsError:
+                self.takes_turns = False
+            except (UserCodeError, WorkerGoneError):
+                pass  # measured alone, it is seen whose fault that was
+        return self.measure(configuration, timing), self.measure(other, replace(timing, beat_seconds=None))
+
+    def _side_by_side(
+        self, configuration: Configuration, other: Configuration, timing: Timing
+    ) -> tuple[Outcome, Outcome]:
+        warm = (self._warm, self._beside)
+        requests = (
+            Measure(dict(configuration), timing),
+            Measure(dict(other), replace(timing, beat_seconds=None), verify=False),
+        )
+        with ExitStack() as stack:
+            workers = [one.worker(self._request) for one in warm]
+            started = time.perf_counter()
+            clocks = [stack.enter_context(self.turn_clock()) for _ in warm]
+            try:
+                answers = ask_in_turns(
+                    [Seat(*seat) for seat in zip(workers, requests, clocks, strict=True)], self.limits
+                )
+            except BaseException:
+                for one in warm:
+                    one.close()  # it may be in the middle of a fit
+                self._tidy()
+                raise
+        wall_seconds = (time.perf_counter() - started) / len(warm)
+        first, second = (
+            outcome_of(self.timed(one.answered(answer)), wall_seconds)
+            for one, answer in zip(warm, answers, strict=True)
+        )
+        self._tidy()
+        return first, second
+
     def measure_fresh(self, configurations: Sequence[Configuration], timing: Timing) -> list[Outcome]:
         """Times each in a fork of its own, without verifying again; in turns, where that is fair."""
         return measure_together([(self, configuration) for configuration in configurations], timing)
@@ -100,9 +133,10 @@ class LocalRunner:
         started = time.perf_counter()
         try:
             with self.forked() as worker:
-                self._open(worker)
-                response = self._ask(worker, Measure(dict(configuration), timing, verify=False))
-                return outcome_of(with_peak(response, worker), time.perf_counter() - started)
+                opened_by(worker, ask(worker, self._request, self.limits))
+                request = Measure(dict(configuration), timing, verify=False)
+                response = self.timed(with_peak(ask(worker, request, self.limits), worker))
+                return outcome_of(response, time.perf_counter() - started)
         except UserCodeError as error:
             return unopened(error, time.perf_counter() - started)
 
@@ -125,7 +159,7 @@ class LocalRunner:
         Raises:
             UserCodeError: the pipeline cannot be opened.
         """
-        return self._opened(worker, self._answer(worker, self.limits.open_seconds))
+        return opened_by(worker, wait_for(worker, self.limits.open_seconds, self.limits))
 
     @contextmanager
     def turn_clock(self) -> Iterator[TurnClock]:
@@ -155,83 +189,32 @@ class LocalRunner:
         """Asks a fork of its own, which needs no model."""
         try:
             with self.forked() as worker:
-                self._open(worker, replace(self._request, model=None))
-                return self._ask(worker, request)
+                opened_by(worker, ask(worker, replace(self._request, model=None), self.limits))
+                return ask(worker, request, self.limits)
         except UserCodeError as error:
             return Failure(FailureKind.ERROR, error.message, error.user_traceback)
 
     def close(self) -> None:
         """Ends all processes."""
-        if self._warm is not None:
-            self._warm.kill()
-            self._warm = None
+        self._warm.close()
+        self._beside.close()
         self._zygote.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _open_warm(self) -> Opened:
-        if self._warm is not None:
-            self._warm.kill()
-            self._warm = None
-        worker = self._zygote.spawn()
-        opened = self._open(worker)
-        self._warm = worker
-        self._opened_rss_bytes = worker.rss_bytes
-        return opened
-
     def _ask_warm(self, request: Request) -> Response:
-        if self._warm is None:
-            self._open_warm()
-        worker = self._warm
-        assert worker is not None  # noqa: S101 - just opened
-        response = with_peak(self._ask(worker, request), worker)
-        ended = isinstance(response, Failure) and response.kind in _ENDS_THE_WORKER
-        if ended or worker.rss_bytes > self._opened_rss_bytes + self.limits.growth_bytes:
-            worker.kill()
-            self._warm = None
-        if ended:
-            self._empty_scratch()
+        response = ask(self._warm.worker(self._request), request, self.limits)
+        response = self.timed(self._warm.answered(response))
+        self._tidy()
         return response
 
-    def _empty_scratch(self) -> None:
+    def _tidy(self) -> None:
         """A worker that was killed has left its trial's files."""
-        for folder in self._scratch.glob("autotuner-trial-*"):
-            shutil.rmtree(folder, ignore_errors=True)
+        if not self._warm.is_open:
+            for folder in self._scratch.glob("autotuner-trial-*"):
+                shutil.rmtree(folder, ignore_errors=True)
 
-    def _open(self, worker: Worker, request: Open | None = None) -> Opened:
-        return self._opened(worker, self._ask(worker, request or self._request))
-
-    def _opened(self, worker: Worker, response: Response) -> Opened:
-        if isinstance(response, Opened):
-            return response
-        worker.kill()
-        if isinstance(response, Broken):
-            raise UserCodeError(response.message, response.hint, response.user_traceback)
-        if isinstance(response, Failure):
-            raise UserCodeError(
-                f"the pipeline as written cannot be run: {response.message}",
-                f"what it printed is in {self._zygote.log}",
-                response.user_traceback,
-            )
-        raise unexpected(response)
-
-    def _ask(self, worker: Worker, request: Request) -> Response:
-        try:
-            worker.send(request)
-        except WorkerGoneError as error:
-            return death(error.status)
-        is_open = isinstance(request, Open)
-        return self._answer(worker, self.limits.open_seconds if is_open else self.limits.trial_seconds)
-
-    def _answer(self, worker: Worker, limit_seconds: float) -> Response:
-        try:
-            response = worker.wait(limit_seconds=limit_seconds, memory_limit_bytes=self.limits.memory_bytes)
-        except WorkerTimeoutError:
-            return Failure(FailureKind.TIMEOUT, f"no end within {limit_seconds:.0f} s; the worker was stopped")
-        except WorkerMemoryError:
-            allowed = self.limits.memory_bytes / 1e9
-            return Failure(FailureKind.OUT_OF_MEMORY, f"used more than the allowed {allowed:.1f} GB of memory")
-        except WorkerGoneError as error:
-            return death(error.status)
+    def timed(self, response: Response) -> Response:
+        """``response``, whose time is counted."""
         if isinstance(response, Measurement | Ceiling):
             self.timed_seconds += response.timed_seconds
         return response
@@ -245,11 +228,11 @@ def measure_together(sides: Sequence[tuple[LocalRunner, Configuration]], timing:
     runners = [runner for runner, _ in sides]
     if len(sides) > 1 and all(runner.takes_turns for runner in runners):
         try:
-            outcomes = _in_turns(sides, timing)
+            outcomes = _forked_in_turns(sides, timing)
         except CannotTakeTurnsError:
             for runner in runners:
                 runner.takes_turns = False
-        except (UserCodeError, WorkerGoneError, WorkerTimeoutError, WorkerMemoryError):
+        except (UserCodeError, WorkerGoneError):
             pass  # measured alone, it is seen whose fault that was
         else:
             if all(isinstance(outcome, Measurement) for outcome in outcomes):
@@ -257,7 +240,7 @@ def measure_together(sides: Sequence[tuple[LocalRunner, Configuration]], timing:
     return [runner.measure_alone(configuration, timing) for runner, configuration in sides]
 
 
-def _in_turns(sides: Sequence[tuple[LocalRunner, Configuration]], timing: Timing) -> list[Outcome]:
+def _forked_in_turns(sides: Sequence[tuple[LocalRunner, Configuration]], timing: Timing) -> list[Outcome]:
     started = time.perf_counter()
     with ExitStack() as stack:
         workers = [stack.enter_context(runner.forked()) for runner, _ in sides]
@@ -267,18 +250,13 @@ def _in_turns(sides: Sequence[tuple[LocalRunner, Configuration]], timing: Timing
         for (runner, configuration), worker in zip(sides, workers, strict=True):
             runner.end_opening(worker)
             clock = stack.enter_context(runner.turn_clock())
-            request = Measure(dict(configuration), timing, verify=False, clock=str(clock.path))
-            seats.append(Seat(worker, request, clock))
-        limits = sides[0][0].limits
-        answers = ask_in_turns(
-            seats, limit_seconds=len(seats) * limits.trial_seconds, memory_limit_bytes=limits.memory_bytes
-        )
+            seats.append(Seat(worker, Measure(dict(configuration), timing, verify=False), clock))
+        answers = ask_in_turns(seats, sides[0][0].limits)
         wall_seconds = (time.perf_counter() - started) / len(sides)
-        outcomes = list[Outcome]()
-        for (runner, _), seat, answer in zip(sides, seats, answers, strict=True):
-            outcomes.append(outcome_of(with_peak(answer, seat.worker), wall_seconds))
-            runner.timed_seconds += answer.timed_seconds if isinstance(answer, Measurement) else 0.0
-        return outcomes
+        return [
+            outcome_of(runner.timed(with_peak(answer, seat.worker)), wall_seconds)
+            for (runner, _), seat, answer in zip(sides, seats, answers, strict=True)
+        ]
 
 
 def search_path() -> list[str]:

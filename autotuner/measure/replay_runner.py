@@ -28,6 +28,7 @@ class ReplayRunner:
         *,
         ceiling: Ceiling | Failure,
         fresh: Outcomes | None = None,
+        takes_turns: bool = True,
         checked: Checked | Failure | None = None,
         profiled: Profiled | Failure | None = None,
     ) -> None:
@@ -35,6 +36,7 @@ class ReplayRunner:
         self._warm = outcomes
         self._fresh = outcomes if fresh is None else fresh
         self._ceiling = ceiling
+        self.takes_turns = takes_turns
         self._checked = checked or Checked("")
         self._profiled = profiled or Profiled({}, {})
         self._pipeline = Pipeline.from_json(opened.pipeline)
@@ -67,6 +69,12 @@ class ReplayRunner:
         """The outcome of the configuration's effect."""
         del timing
         return self._answer("measure", configuration, self._warm)
+
+    def measure_beside(
+        self, configuration: Configuration, other: Configuration, timing: Timing
+    ) -> tuple[Outcome, Outcome]:
+        """The outcomes of both."""
+        return self.measure(configuration, timing), self.measure(other, timing)
 
     def measure_fresh(self, configurations: Sequence[Configuration], timing: Timing) -> list[Outcome]:
         """The same, or what ``fresh`` says."""

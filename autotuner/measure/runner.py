@@ -46,6 +46,21 @@ class Runner(FreshRunner, Protocol):
         """Verifies and times in the warm worker; never raises for what the configuration does."""
         ...
 
+    @property
+    def takes_turns(self) -> bool:
+        """What is compared can run at the same time, in turns, so that it meets the same machine."""
+        ...
+
+    def measure_beside(
+        self, configuration: Configuration, other: Configuration, timing: Timing
+    ) -> tuple[Outcome, Outcome]:
+        """Verifies and times one configuration as :meth:`measure` does, while another takes turns with it.
+
+        The two can be compared with each other better than with any others. Without turns, one follows the other.
+        Where one fails, the other's outcome tells nothing.
+        """
+        ...
+
     def trace(self) -> Traced | Failure:
         """Finds the arguments of the user's function in the pipeline, in a process of its own."""
         ...

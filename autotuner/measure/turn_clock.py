@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 _STOPPED_SECONDS = struct.Struct("d")
-_ENOUGH, _OVER = _STOPPED_SECONDS.size, _STOPPED_SECONDS.size + 1
-_PAGE_BYTES = _STOPPED_SECONDS.size + 2
+_READY, _GO, _ENOUGH, _OVER = range(_STOPPED_SECONDS.size, _STOPPED_SECONDS.size + 4)
+_PAGE_BYTES = _STOPPED_SECONDS.size + 4
+_WAIT_SECONDS = 0.002
 
 
 class Clock:
@@ -18,6 +19,9 @@ class Clock:
     def now(self) -> float:
         """Seconds that the process has been running, from an arbitrary start."""
         return time.perf_counter()
+
+    def begin(self) -> None:
+        """Waits for the others."""
 
     def ends(self, *, enough: bool) -> bool:
         """The fit is over: as soon as it knows ``enough``."""
@@ -49,10 +53,25 @@ class TurnClock(Clock):
             if self._stopped_seconds() == before:  # else it was stopped between the two
                 return now - before
 
+    def begin(self) -> None:
+        """Tells the controller that the fit is about to begin, and waits until it may."""
+        self._page[_READY] = True
+        while not self._page[_GO]:
+            time.sleep(_WAIT_SECONDS)
+
     def ends(self, *, enough: bool) -> bool:
         """Tells the controller that ``enough`` is known; the fit goes on until all others know enough, too."""
         self._page[_ENOUGH] = enough
         return bool(self._page[_OVER])
+
+    @property
+    def is_ready(self) -> bool:
+        """The worker is about to begin its fit."""
+        return bool(self._page[_READY])
+
+    def go(self) -> None:
+        """Lets the fit begin."""
+        self._page[_GO] = True
 
     @property
     def knows_enough(self) -> bool:

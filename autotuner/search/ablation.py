@@ -1,4 +1,4 @@
-"""What each decision of the best trial is worth: undone alone, in alternation; what buys nothing is dropped.
+"""What each decision of the best trial is worth: undone alone, beside the whole; what buys nothing is dropped.
 
 Where there is no time for that, all decisions that other fast trials do without are undone together first, and the
 rest in fewer rounds.
@@ -19,10 +19,9 @@ BUYS = 0.98
 """A decision is kept when the pipeline without it runs below this share of the speed."""
 ROUNDS = 2
 _MOST_ROUNDS = 6
-_WHOLE = ""
 
-Seconds = Callable[[Configuration], float | None]
-"""Projected seconds of a configuration; ``None`` where it cannot be measured."""
+Speed = Callable[[Configuration, Configuration], float | None]
+"""Of the first configuration over the second, measured beside each other; ``None`` where one does not run."""
 Same = Callable[[Configuration, Configuration], bool]
 """Two configurations make the same pipeline."""
 
@@ -48,7 +47,7 @@ class Ablation:
 
 
 def ablate(
-    winner: Configuration, seconds: Seconds, same: Same, may_go_on: Callable[[], bool], rounds: int = ROUNDS
+    winner: Configuration, speed: Speed, same: Same, may_go_on: Callable[[], bool], rounds: int = ROUNDS
 ) -> Ablation:
     """Undoes each decision of ``winner`` alone, drops what buys nothing, and checks what is left as a whole.
 
@@ -64,35 +63,35 @@ def ablate(
             ratios[name] = 1.0
         else:
             asked[name] = undone
-    ratios |= _ratios(winner, asked, seconds, may_go_on, rounds)
+    ratios |= _ratios(winner, asked, speed, may_go_on, rounds)
     dropped = sorted((name for name in winner if ratios[name] >= BUYS), key=lambda name: -ratios[name])
-    reduced = _checked(winner, dropped, seconds, same, may_go_on)
+    reduced = _checked(winner, dropped, speed, same, may_go_on)
     entries = tuple(AblationEntry(name, ratios[name], name in reduced) for name in winner)
     return Ablation(winner, reduced, entries)
 
 
 def ablate_from(
-    core: Configuration, winner: Configuration, seconds: Seconds, same: Same, may_go_on: Callable[[], bool]
+    core: Configuration, winner: Configuration, speed: Speed, same: Same, may_go_on: Callable[[], bool]
 ) -> Ablation:
     """The same in less time: when ``core``, a part of ``winner``, is as fast, only its decisions are undone alone.
 
     Each decision outside of it has the ratio of all of them undone together. Decisions alone have one round.
     """
-    together = _ratios(winner, {"core": core}, seconds, may_go_on)["core"] if core != winner else 0.0
+    together = _ratios(winner, {"core": core}, speed, may_go_on)["core"] if core != winner else 0.0
     if together < BUYS:
-        return ablate(winner, seconds, same, may_go_on, rounds=1)
-    ablation = ablate(core, seconds, same, may_go_on, rounds=1)
+        return ablate(winner, speed, same, may_go_on, rounds=1)
+    ablation = ablate(core, speed, same, may_go_on, rounds=1)
     others = tuple(AblationEntry(name, together, kept=False) for name in winner if name not in core)
     return Ablation(winner, ablation.reduced, (*ablation.entries, *others))
 
 
 def measurements(decisions: int) -> int:
     """How many :func:`ablate` makes of a winner of so many decisions, at the least."""
-    return ROUNDS * (decisions + 1) + 2 * ROUNDS
+    return 2 * ROUNDS * (decisions + 1)
 
 
 def _checked(
-    winner: Configuration, dropped: Sequence[str], seconds: Seconds, same: Same, may_go_on: Callable[[], bool]
+    winner: Configuration, dropped: Sequence[str], speed: Speed, same: Same, may_go_on: Callable[[], bool]
 ) -> Configuration:
     left_out = list(dropped)
     while left_out:
@@ -101,7 +100,7 @@ def _checked(
             reduced = reduced.without(name)
         if len(left_out) == 1 or same(reduced, winner):
             return reduced
-        if _ratios(winner, {"reduced": reduced}, seconds, may_go_on)["reduced"] >= BUYS:
+        if _ratios(winner, {"reduced": reduced}, speed, may_go_on)["reduced"] >= BUYS:
             return reduced
         left_out.pop()
     return winner
@@ -110,48 +109,30 @@ def _checked(
 def _ratios(
     winner: Configuration,
     others: Mapping[str, Configuration],
-    seconds: Seconds,
+    speed: Speed,
     may_go_on: Callable[[], bool],
     rounds: int = ROUNDS,
 ) -> dict[str, float]:
-    """Speed of each over the winner's, from rounds in alternation; 0 for one that does not run."""
-    rows: list[dict[str, float]] = []
-    failed: set[str] = set()
-    undecided = dict(others)
-    while undecided and len(rows) < _MOST_ROUNDS and (len(rows) < rounds or may_go_on()):
-        row: dict[str, float] = {}
-        for name, configuration in _turned([(_WHOLE, winner), *undecided.items()], len(rows)):
-            took = seconds(configuration)
-            if took is None:
-                failed.add(name)
+    """Speed of each over the winner's, from rounds of measurements; 0 where that cannot be measured."""
+    speeds: dict[str, list[float]] = {name: [] for name in others}
+    undecided, done = dict(others), 0
+    while undecided and done < _MOST_ROUNDS and (done < rounds or may_go_on()):
+        for name, configuration in list(undecided.items()):
+            found = speed(configuration, winner)
+            if found is None:
+                speeds[name] = []
+                del undecided[name]
             else:
-                row[name] = took
-        if _WHOLE in failed:
-            return dict.fromkeys(others, 0.0)  # nothing can be compared, so nothing is dropped
-        rows.append(row)
-        settled = len(rows) >= rounds
-        undecided = {
-            name: configuration
-            for name, configuration in undecided.items()
-            if name not in failed and (not settled or _is_open(rows, name))
-        }
-    return {name: 0.0 if name in failed else statistics.geometric_mean(_speeds(rows, name)) for name in others}
+                speeds[name].append(found)
+        done += 1
+        if done >= rounds:
+            undecided = {name: undecided[name] for name in undecided if _is_open(speeds[name])}
+    return {name: statistics.geometric_mean(found) if found else 0.0 for name, found in speeds.items()}
 
 
-def _is_open(rows: Sequence[Mapping[str, float]], name: str) -> bool:
+def _is_open(speeds: Sequence[float]) -> bool:
     """Whether the decision buys anything is not settled."""
-    speeds = _speeds(rows, name)
     if len(speeds) < ROUNDS:
         return True
     speed = paired_ratio(speeds, [1.0] * len(speeds), confidence=0.8)
     return speed.low < BUYS <= speed.high
-
-
-def _speeds(rows: Sequence[Mapping[str, float]], name: str) -> list[float]:
-    """Speed over the winner's in every round that measured it."""
-    return [row[_WHOLE] / row[name] for row in rows if name in row]
-
-
-def _turned(items: list[tuple[str, Configuration]], index: int) -> list[tuple[str, Configuration]]:
-    turn = index % len(items)
-    return [*items[turn:], *items[:turn]]

@@ -12,6 +12,6 @@ FRESH_SECONDS = 1.5
 
 def closing_seconds(trial_seconds: float, decisions: int) -> float:
     """What screening, ablation and confirmation take, at the least."""
-    screening = FINALISTS * trial_seconds
+    screening = 2 * FINALISTS * trial_seconds
     ablation = measurements(decisions) * trial_seconds
     return screening + ablation + (FINALISTS + 2) * ROUNDS * (trial_seconds + FRESH_SECONDS)

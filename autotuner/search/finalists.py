@@ -32,14 +32,15 @@ def fastest_trials(trials: Trials) -> list[TrialRecord]:
 
 
 def screened(trials: Trials, finalists: list[TrialRecord], may_go_on: Callable[[], bool]) -> list[TrialRecord]:
-    """The finalists in the order of new measurements in alternation: one lucky window makes no winner."""
+    """The finalists in the order of new measurements beside the best baseline: one lucky window makes no winner."""
     logs: dict[int, list[float]] = {record.number: [] for record in finalists}
+    baseline = trials.baselines()[0].configuration
     for _ in range(_SCREENINGS if len(finalists) > 1 else 0):
         if not may_go_on():
             return finalists
         for record in finalists:
-            seconds = trials.seconds(record.configuration)
-            logs[record.number].append(math.inf if seconds is None else math.log(seconds))
+            speed = trials.speed(record.configuration, baseline)
+            logs[record.number].append(math.inf if speed is None else -math.log(speed))
     if not all(logs.values()):
         return finalists
     return sorted(finalists, key=lambda record: statistics.fmean(logs[record.number]))
@@ -53,9 +54,9 @@ def stored_ablation(trials: Trials, winner: TrialRecord, budget: Budget) -> Abla
     whole, core = winner.configuration, _core(trials, winner)
     needed_seconds = measurements(len(whole)) * mean_wall_seconds(trials.store.records())
     if needed_seconds < budget.spare_seconds:
-        ablation = ablate(whole, trials.seconds, trials.make_the_same, budget.has_time_to_spare)
+        ablation = ablate(whole, trials.speed, trials.make_the_same, budget.has_time_to_spare)
     else:
-        ablation = ablate_from(core, whole, trials.seconds, trials.make_the_same, budget.has_time_to_spare)
+        ablation = ablate_from(core, whole, trials.speed, trials.make_the_same, budget.has_time_to_spare)
     trials.store.remember(_ABLATION, ablation.to_json())
     return ablation
 

@@ -1,4 +1,7 @@
-"""The reference: the best baseline, measured again through the study, for a shared machine drifts."""
+"""The reference: the best baseline, measured again through the study, for a shared machine drifts.
+
+Where the machine is another one from second to second, the reference runs beside every trial, in turns with it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from autotuner.measure.statistics import coefficient_of_variation
 
 _RECENT = 3
 """The median of so many tells how fast the machine is now; one alone may be off."""
-_FIRST_INTERVAL = 6
+_BESIDE = 0
 _LEAST_INTERVAL, _LONGEST_INTERVAL = 2, 24
+_CALM_LOOKS = 6
 _STEADY, _DRIFTING = math.log(1.04), math.log(1.10)
 _LEAST_LOOKS = 4
 NOISY = 0.15
@@ -24,8 +28,8 @@ class Reference:
     """Projected seconds of one and the same pipeline through a study, the first of them its baseline trial."""
 
     seconds: tuple[float, ...]
-    interval_trials: int = _FIRST_INTERVAL
-    """Trials until the next look: fewer while the machine drifts, more while it does not."""
+    interval_trials: int = 1
+    """Trials until the next look: fewer while the machine drifts, more while it does not; 0 for beside every trial."""
     trials_since: int = 0
 
     @property
@@ -47,15 +51,31 @@ class Reference:
         """One more trial was measured."""
         return replace(self, trials_since=self.trials_since + 1)
 
-    def looked(self, seconds: float) -> Reference:
-        """One more look at the same pipeline."""
+    @property
+    def runs_beside(self) -> bool:
+        """Every trial needs the reference beside it."""
+        return self.interval_trials == _BESIDE
+
+    def drift_beside(self, seconds: float) -> float:
+        """The drift that a look beside a trial shows, for that trial."""
+        return seconds / self.seconds[0]
+
+    def looked(self, seconds: float, *, takes_turns: bool) -> Reference:
+        """One more look at the same pipeline; it may run beside trials where the runner ``takes_turns``."""
+        looks = (*self.seconds, seconds)
         moved = abs(math.log(seconds / statistics.median(self.seconds[-_RECENT:])))
         interval = self.interval_trials
         if moved > _DRIFTING:
-            interval = max(_LEAST_INTERVAL, interval // 2)
-        elif moved < _STEADY:
-            interval = min(_LONGEST_INTERVAL, interval * 2)
-        return Reference((*self.seconds, seconds), interval)
+            interval = interval // 2
+        elif moved < _STEADY and (not self.runs_beside or _is_calm(looks)):
+            interval = min(_LONGEST_INTERVAL, max(1, interval * 2))
+        return Reference(looks, interval if takes_turns else max(_LEAST_INTERVAL, interval))
+
+
+def _is_calm(looks: Sequence[float]) -> bool:
+    """One look that is like those before it says little about a machine that was restless until then."""
+    recent = [math.log(seconds) for seconds in looks[-_CALM_LOOKS:]]
+    return len(recent) == _CALM_LOOKS and max(recent) - min(recent) < _DRIFTING
 
 
 def noise_note(seconds: Sequence[float]) -> str:

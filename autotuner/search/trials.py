@@ -62,8 +62,7 @@ class Trials:
         """Carries out one trial; the caller stores the record and then calls :meth:`finished`."""
         started = time.time()
         timing = self.timing if role in BASELINES else replace(self.timing, beat_seconds=self._beat_seconds())
-        outcome = self.runner.measure(configuration, timing)
-        drift = 1.0 if role in BASELINES else self.reference.drift
+        outcome, drift = self._outcome_and_drift(role, configuration, timing)
         return TrialRecord(
             number=number,
             role=role,
@@ -82,7 +81,7 @@ class Trials:
         self._by_signature.setdefault(self.prepared.signature(record.configuration), record)
         self.keep_time()
         self.observer.trial_finished(record)
-        if record.role not in BASELINES:
+        if record.role not in BASELINES and not self.reference.runs_beside:
             self._keep(self.reference.after_trial())
             if self.reference.is_due:
                 self._look_at_reference()
@@ -106,10 +105,11 @@ class Trials:
             self._reference = Reference(**{**(stored or first), "seconds": tuple((stored or first)["seconds"])})
         return self._reference
 
-    def seconds(self, configuration: Configuration) -> float | None:
-        """Projected seconds in the warm worker, outside of any trial."""
-        outcome = self.runner.measure(configuration, self.timing)
-        return outcome.projected_seconds if isinstance(outcome, Measurement) else None
+    def speed(self, configuration: Configuration, over: Configuration) -> float | None:
+        """How many times as fast as ``over``, measured beside it; ``None`` where either fails. No trial."""
+        outcomes = self.runner.measure_beside(configuration, over, self.timing)
+        mine, other = (item.projected_seconds if isinstance(item, Measurement) else None for item in outcomes)
+        return None if mine is None or other is None else other / mine
 
     def baselines(self) -> list[TrialRecord]:
         """Baselines that gave a measurement, fastest first."""
@@ -121,10 +121,25 @@ class Trials:
                  for record in self.store.records() if record.steady_seconds]  # fmt: skip
         return [record for _, _, record in sorted(found, key=lambda item: item[:2])]
 
+    def _outcome_and_drift(self, role: str, configuration: Configuration, timing: Timing) -> tuple[Outcome, float]:
+        if role in BASELINES:
+            return self.runner.measure(configuration, timing), 1.0
+        if not self.reference.runs_beside:
+            return self.runner.measure(configuration, timing), self.reference.drift
+        outcome, look = self.runner.measure_beside(configuration, self.baselines()[0].configuration, timing)
+        if not (isinstance(outcome, Measurement) and isinstance(look, Measurement)):
+            return outcome, self.reference.drift
+        drift = self.reference.drift_beside(look.projected_seconds)
+        self._looked(look.projected_seconds)
+        return outcome, drift
+
     def _look_at_reference(self) -> None:
-        seconds = self.seconds(self.baselines()[0].configuration)
-        if seconds is not None:
-            self._keep(self.reference.looked(seconds))
+        outcome = self.runner.measure(self.baselines()[0].configuration, self.timing)
+        if isinstance(outcome, Measurement):
+            self._looked(outcome.projected_seconds)
+
+    def _looked(self, seconds: float) -> None:
+        self._keep(self.reference.looked(seconds, takes_turns=self.runner.takes_turns))
 
     def _keep(self, reference: Reference) -> None:
         self._reference = reference

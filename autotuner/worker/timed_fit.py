@@ -153,6 +153,7 @@ def timed_fit(
     """
     length = int(dataset.cardinality())
     timer = Timer(timing, training, clock, fills=fills, steps=steps or (length if length > 0 else None))
+    clock.begin()
     started = clock.now()
     with iterators_released_aside():
         trainee.fit(dataset, timer, steps=steps)

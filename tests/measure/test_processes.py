@@ -30,7 +30,7 @@ if __name__ == "__main__":
     runner = runner_of(Path(sys.argv[1]))
     runner.open()
     (runner._scratch / "left").write_text("something")
-    print(runner._zygote._process.pid, runner._warm.pid, runner._scratch, flush=True)
+    print(runner._zygote._process.pid, runner._warm._worker.pid, runner._scratch, flush=True)
     runner.measure(Configuration({"options.autotune": True}), SHORT)
     time.sleep(1_000)
 """
@@ -40,8 +40,8 @@ def test_after_close_no_process_and_no_file_is_left(tmp_path: Path) -> None:
     runner = runner_of(write(tmp_path, MODEL, GOOD))
     runner.open()
     measured(runner.measure(Configuration(), SHORT))
-    assert runner._warm is not None
-    pids = {runner._zygote._process.pid, runner._warm.pid}
+    assert runner._warm._worker is not None
+    pids = {runner._zygote._process.pid, runner._warm._worker.pid}
     assert all(map(psutil.pid_exists, pids))
     started = time.monotonic()
     runner.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -70,6 +72,23 @@ def test_a_fit_in_turns_ends_when_all_know_enough_and_others_at_once(clock: Turn
     clock.end()
     assert theirs.ends(enough=True)
     assert [Clock().ends(enough=enough) for enough in (False, True)] == [False, True]
+
+
+def test_a_fit_in_turns_begins_when_it_may(clock: TurnClock) -> None:
+    began = threading.Event()
+
+    def begin() -> None:
+        TurnClock(clock.path).begin()
+        began.set()
+
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    while not clock.is_ready:
+        time.sleep(0.001)
+    assert not began.wait(0.1)
+    clock.go()
+    assert began.wait(5.0)
+    Clock().begin()
 
 
 @pytest.fixture(scope="module")

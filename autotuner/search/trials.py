@@ -107,7 +107,7 @@ class Trials:
 
     def speed(self, configuration: Configuration, over: Configuration) -> float | None:
         """How many times as fast as ``over``, measured beside it; ``None`` where either fails. No trial."""
-        outcomes = self.runner.measure_beside(configuration, over, self.timing)
+        outcomes = self.runner.measure_beside(configuration, over, _beside(self.timing))
         mine, other = (item.projected_seconds if isinstance(item, Measurement) else None for item in outcomes)
         return None if mine is None or other is None else other / mine
 
@@ -126,7 +126,7 @@ class Trials:
             return self.runner.measure(configuration, timing), 1.0
         if not self.reference.runs_beside:
             return self.runner.measure(configuration, timing), self.reference.drift
-        outcome, look = self.runner.measure_beside(configuration, self.baselines()[0].configuration, timing)
+        outcome, look = self.runner.measure_beside(configuration, self.baselines()[0].configuration, _beside(timing))
         if not (isinstance(outcome, Measurement) and isinstance(look, Measurement)):
             return outcome, self.reference.drift
         drift = self.reference.drift_beside(look.projected_seconds)
@@ -165,3 +165,8 @@ class Trials:
         if not isinstance(outcome, Measurement):
             return None
         return outcome.steps_per_second / self.ceiling_steps_per_second
+
+
+def _beside(timing: Timing) -> Timing:
+    """What makes one window uneven makes the other one so: it is not worth a longer one."""
+    return replace(timing, longest_seconds=timing.window_seconds)

@@ -196,7 +196,7 @@ class Session:
         return Measurement(
             projected_seconds=projected,
             steps_per_second=steps * epochs / max(projected, 1e-9),
-            time_to_first_batch_seconds=rates.time_to_first_batch_seconds,
+            time_to_first_batch_seconds=rates.time_to_first_batch_seconds(steps),
             first_epoch_steps_per_second=rates.first.rate,
             later_epoch_steps_per_second=rates.later.rate,
             epoch_start_seconds=rates.epoch_start_seconds,

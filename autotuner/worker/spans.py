@@ -84,7 +84,8 @@ class Span:
 class Rates:
     """What one timed fit tells."""
 
-    time_to_first_batch_seconds: float
+    first_batch_seconds: float
+    """From the start of the fit to the end of the first step."""
     epoch_start_seconds: float
     """From the last step of an epoch to the end of the next one's first."""
     steps_at_start: int
@@ -95,6 +96,8 @@ class Rates:
     """Seconds of starts in which ``fit`` stood still: left out."""
     first: Span
     later: Span
+    filled_steps: int = 0
+    """Of the first epoch, where that filled a cache; 0 where it did not. It may have been shorter than the user's."""
     timed_seconds: float = 0.0
     pruned: bool = False
     """It was ended early, for it could not come in under the time it had to beat."""
@@ -104,6 +107,16 @@ class Rates:
         """All that was left out."""
         later = 0 if self.later is self.first else self.later.stalls
         return len(self.stalled_starts) + self.first.stalls + later
+
+    def time_to_first_batch_seconds(self, steps: int) -> float:
+        """From the start of a training with epochs of ``steps`` steps to the end of its first step.
+
+        A cache may be filled before that, as by a shuffle behind it: where a shorter one was seen filled, what this
+        took beyond the start of a later epoch is in proportion to the length.
+        """
+        longer = max(steps / self.filled_steps, 1.0) if self.filled_steps else 1.0
+        filling = max(self.first_batch_seconds - self.epoch_start_seconds, 0.0)
+        return self.first_batch_seconds + (longer - 1.0) * filling
 
     def projected_seconds(self, epochs: int, steps: int) -> float:
         """Seconds of a training of ``epochs`` epochs of ``steps`` steps."""
@@ -121,7 +134,7 @@ class Rates:
 
     def _projected(self, epochs: int, steps: int, start_seconds: float, first_rate: float, later_rate: float) -> float:
         rest = max(steps - self.steps_at_start, 0)
-        first = self.time_to_first_batch_seconds + rest / first_rate
+        first = self.time_to_first_batch_seconds(steps) + rest / first_rate
         return first + (epochs - 1) * (start_seconds + rest / later_rate)
 
 
@@ -148,7 +161,8 @@ def rates_of(epochs: Sequence[Epoch], *, fills: bool) -> Rates:
         later_span = first_span if first_span.steps else _whole([first])
     if not first_span.steps or (not fills and first_span.steps < LEAST_STEPS):
         first_span = later_span
-    return replace(_starts(seen, fills=fills), first=first_span, later=later_span)
+    filled_steps = first.readings[-1].steps if fills else 0
+    return replace(_starts(seen, fills=fills), first=first_span, later=later_span, filled_steps=filled_steps)
 
 
 def _starts(seen: Sequence[Epoch], *, fills: bool) -> Rates:
@@ -161,7 +175,7 @@ def _starts(seen: Sequence[Epoch], *, fills: bool) -> Rates:
     stood_still = bool(usual) and not fills and is_stalled(begin, statistics.median(usual))
     nothing = Span((), 0.0)
     return Rates(
-        time_to_first_batch_seconds=statistics.median(usual) if stood_still else begin[0],
+        first_batch_seconds=statistics.median(usual) if stood_still else begin[0],
         epoch_start_seconds=statistics.median(usual) if usual else begin[0],
         steps_at_start=seen[0].readings[0].steps,
         starts_seen=len(starts),

@@ -36,7 +36,7 @@ class Timeline:
 
 def test_one_long_epoch_gives_its_rate_after_warm_up() -> None:
     rates = Timeline().epoch(1.0, *[0.5] * 4, *[0.1] * 20, complete=False).rates()
-    assert rates.time_to_first_batch_seconds == pytest.approx(1.0)
+    assert rates.first_batch_seconds == pytest.approx(1.0)
     assert rates.first.rate == pytest.approx(10.0)
     assert rates.later == rates.first
     # Later epochs were not seen: they are taken to start like the first one.
@@ -51,6 +51,26 @@ def test_a_cache_is_judged_by_filling_and_by_reuse() -> None:
     assert rates.first.rate == pytest.approx(5.0)
     assert rates.later.rate == pytest.approx(100.0)
     assert rates.projected_seconds(5, 10) == pytest.approx((1.0 + 9 * 0.2) + 4 * (0.3 + 9 * 0.01))
+
+
+@pytest.mark.parametrize("share_before_first_batch", [0.0, 0.5, 1.0])
+def test_filling_a_part_of_a_cache_is_scaled_up_whenever_it_happens(share_before_first_batch: float) -> None:
+    """A shuffle behind the cache fetches its buffer, a materialised stage everything, before the first batch."""
+    fill_seconds, start, step = 2.0, 0.1, 0.01
+    before = share_before_first_batch * fill_seconds
+    timeline = Timeline().epoch(start + before, *[step + (fill_seconds - before) / 19] * 19)
+    for _ in range(3):
+        timeline.epoch(start, *[step] * 19)
+    rates = timeline.rates(fills=True)
+    whole = start + 5 * fill_seconds + 99 * step + 9 * (start + 99 * step)
+    assert rates.projected_seconds(10, 100) == pytest.approx(whole, rel=0.05)
+    assert rates.time_to_first_batch_seconds(20) == pytest.approx(start + before)
+    assert rates.time_to_first_batch_seconds(100) == pytest.approx(start + 5 * before)
+
+
+def test_what_comes_before_the_first_batch_of_a_pipeline_without_a_cache_does_not_grow() -> None:
+    rates = Timeline().epoch(2.0, *[0.01] * 19).epoch(0.1, *[0.01] * 19).epoch(0.1, *[0.01] * 19).rates()
+    assert rates.time_to_first_batch_seconds(1_000) == pytest.approx(2.0)
 
 
 def test_the_pause_between_epochs_belongs_to_the_start_of_the_next() -> None:
@@ -173,9 +193,9 @@ def test_a_fit_that_stands_still_before_its_first_step_is_told_from_one_that_fil
         made.epochs[0].started_seconds -= 1.5
         return made.epoch(*[0.03] * 10).epoch(*[0.03] * 10)
 
-    assert timeline().rates().time_to_first_batch_seconds == pytest.approx(0.03)
+    assert timeline().rates().first_batch_seconds == pytest.approx(0.03)
     assert timeline().rates().stalls == 1
-    assert timeline().rates(fills=True).time_to_first_batch_seconds == pytest.approx(1.53)
+    assert timeline().rates(fills=True).first_batch_seconds == pytest.approx(1.53)
 
 
 def test_epochs_of_one_step_can_stall_too() -> None:

@@ -1,5 +1,7 @@
 """One whole training in a process of its own, timed from the call of ``fit`` to its end.
 
+The waits for tf.data's AUTOTUNE thread at the ends of epochs, which a projection leaves out, are noted beside it.
+
 Run as a program it trains: ``python -m experiments.whole_training JOB RESULT``.
 """
 
@@ -24,6 +26,7 @@ from autotuner.tfdata.build import build
 from autotuner.tfdata.oracle import checked
 from autotuner.tfdata.record import record
 from autotuner.worker.calibrate import calibrate, last_batch_rows
+from autotuner.worker.iterators import iterators_released_aside
 from autotuner.worker.load import load
 from autotuner.worker.trainee import KerasModel
 
@@ -46,7 +49,16 @@ class Training:
         return Training(dataset, model, opened.facts, dict(configuration), epochs)
 
 
-def whole_seconds(training: Training, folder: Path) -> float:
+@dataclass(frozen=True)
+class Whole:
+    """What a training took."""
+
+    seconds: float
+    waited_seconds: float
+    """Spent beside it in letting go of iterators, for which a training would have stood still."""
+
+
+def whole(training: Training, folder: Path) -> Whole:
     """Trains in a fresh process; what it leaves in ``folder`` is the caller's to remove.
 
     Raises:
@@ -63,10 +75,10 @@ def whole_seconds(training: Training, folder: Path) -> float:
     if code:
         said = log.read_text("utf-8", "replace")[-2_000:]
         raise ChildProcessError(f"the training ended with exit code {code}: {said}")
-    return float(json.loads(result.read_text("utf-8")))
+    return Whole(**json.loads(result.read_text("utf-8")))
 
 
-def train(training: Training, folder: Path) -> float:
+def train(training: Training, folder: Path) -> Whole:
     """Compiles first, as the projection leaves compiling out; then one call of ``fit`` with all epochs."""
     recorded = checked(record(load(training.dataset)))
     recorded.live.put(CACHE_FILE, str(folder / "cache"))
@@ -75,9 +87,11 @@ def train(training: Training, folder: Path) -> float:
     model = load(training.model)()
     batches = calibrate(build(recorded), None, None, last_batch_rows(recorded.pipeline, facts)).batches
     KerasModel(model).warm_up(build(recorded), batches)
-    started = time.perf_counter()
-    model.fit(dataset, epochs=training.epochs, verbose=0)
-    return time.perf_counter() - started
+    with iterators_released_aside() as waits:
+        started = time.perf_counter()
+        model.fit(dataset, epochs=training.epochs, verbose=0)
+        seconds = time.perf_counter() - started
+    return Whole(seconds, waits.total_seconds())
 
 
 def _read(path: Path) -> Training:
@@ -86,4 +100,5 @@ def _read(path: Path) -> Training:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(json.dumps(train(_read(Path(sys.argv[1])), Path(sys.argv[1]).parent)), "utf-8")
+    trained = train(_read(Path(sys.argv[1])), Path(sys.argv[1]).parent)
+    Path(sys.argv[2]).write_text(json.dumps(asdict(trained)), "utf-8")

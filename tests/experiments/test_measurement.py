@@ -81,7 +81,7 @@ def test_the_true_ratio_has_to_lie_inside_the_interval() -> None:
     assert (improved.measured, inside.measured) == (1.0, 0.5)
 
 
-@pytest.mark.parametrize(("projected", "off"), [([110.0], 0.1), ([80.0, 125.0], 0.0), ([50.0, 50.0], 0.5)])
+@pytest.mark.parametrize(("projected", "off"), [([110.0], 0.1), ([80.0, 125.0], 0.0), ([50.0, 50.0], -0.5)])
 def test_the_projection_is_compared_with_the_whole_training(projected: list[float], off: float) -> None:
     assert math.isclose(relative_error({"projected_seconds": projected, "whole_seconds": 100.0}), off, abs_tol=1e-9)
 

@@ -14,6 +14,7 @@ from autotuner.measure.records import TrialRecord
 from autotuner.measure.result import Interval, StudyResult, Verdict
 from autotuner.measure.runner import Runner
 from autotuner.pipeline import Configuration
+from autotuner.search.ablation import BUYS
 from autotuner.search.baselines import BASELINES
 from autotuner.search.conclusion import Conclusion, Prepared
 from autotuner.track import report_html
@@ -44,11 +45,11 @@ def wanted_of(result: StudyResult, prepared: Prepared, dataset_target: str) -> W
 
 
 def _effects(result: StudyResult) -> dict[str, str]:
-    """Decision → how many times slower it is without; only what was measured and kept."""
+    """Decision → how many times slower it is without; only what was kept for its speed."""
     return {
         entry.decision: _times(1 / entry.undone_ratio)
         for entry in result.ablation
-        if entry.kept and entry.undone_ratio > 0
+        if entry.kept and 0 < entry.undone_ratio < BUYS
     }
 
 

@@ -32,7 +32,7 @@ _SAID_OF_FALSE = {
     "options.map_fusion": "neighbouring maps run apart",
     "options.filter_fusion": "neighbouring filters run apart",
     "options.filter_parallelization": "filters take one element after the other",
-    "options.autotune": "tf.data leaves these numbers alone",
+    "options.autotune": "no epoch ends with a wait for tf.data's own tuning",
     "options.deterministic": "no waiting for the order",
 }
 

@@ -8,6 +8,7 @@ from autotuner.pipeline import DecisionValue, Facts, Op, Pipeline, Value
 from autotuner.rewrites.base import Decision, Preserves, Site
 from autotuner.rewrites.order import needs_order_of, options_of, reorder_refusal
 
+TUNES_ITSELF = "options.autotune"
 _OPTIONS: dict[str, tuple[str, tuple[DecisionValue, ...], Preserves]] = {
     "options.private_threadpool_size": ("threading.private_threadpool_size", (), Preserves.SEQUENCE),
     "options.map_fusion": ("experimental_optimization.map_fusion", (True, False), Preserves.SEQUENCE),
@@ -17,7 +18,7 @@ _OPTIONS: dict[str, tuple[str, tuple[DecisionValue, ...], Preserves]] = {
         (True, False),
         Preserves.SEQUENCE,
     ),
-    "options.autotune": ("autotune.enabled", (True, False), Preserves.SEQUENCE),
+    TUNES_ITSELF: ("autotune.enabled", (True, False), Preserves.SEQUENCE),
     "options.deterministic": ("deterministic", (True, False), Preserves.MULTISET),
 }
 _LEAST_FILTERS = {"options.filter_fusion": 2, "options.filter_parallelization": 1}

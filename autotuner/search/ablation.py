@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autotuner.measure.result import AblationEntry
@@ -85,9 +85,27 @@ def ablate_from(
     return Ablation(winner, ablation.reduced, (*ablation.entries, *others))
 
 
+def with_free(
+    ablation: Ablation, free: Configuration, speed: Speed, same: Same, may_go_on: Callable[[], bool]
+) -> Ablation:
+    """Takes in the decisions of ``free`` where they cost nothing: what they are good for shows in no measurement."""
+    wanted = Configuration({**ablation.reduced, **free})
+    if not free or same(wanted, ablation.reduced) or not may_go_on():
+        return ablation
+    ratio = _ratios(ablation.reduced, {"free": wanted}, speed, may_go_on)["free"]
+    if ratio < BUYS:
+        return ablation
+    others = (entry for entry in ablation.entries if entry.decision not in free)
+    return replace(
+        ablation,
+        reduced=wanted,
+        entries=(*others, *(AblationEntry(name, 1.0 / ratio, kept=True) for name in free)),
+    )
+
+
 def measurements(decisions: int) -> int:
-    """How many :func:`ablate` makes of a winner of so many decisions, at the least."""
-    return 2 * ROUNDS * (decisions + 1)
+    """How many :func:`ablate` and :func:`with_free` make of a winner of so many decisions, at the least."""
+    return 2 * ROUNDS * (decisions + 2)
 
 
 def _checked(

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from autotuner.measure.records import TrialRecord, mean_wall_seconds
 from autotuner.pipeline import Configuration
-from autotuner.search.ablation import Ablation, ablate, ablate_from, measurements
+from autotuner.rewrites.runtime import TUNES_ITSELF
+from autotuner.search.ablation import Ablation, ablate, ablate_from, measurements, with_free
 from autotuner.search.baselines import BASELINES
 from autotuner.search.budget import Budget
 from autotuner.search.confirmation import AS_WRITTEN, Contestant
@@ -57,8 +58,15 @@ def stored_ablation(trials: Trials, winner: TrialRecord, budget: Budget) -> Abla
         ablation = ablate(whole, trials.speed, trials.make_the_same, budget.has_time_to_spare)
     else:
         ablation = ablate_from(core, whole, trials.speed, trials.make_the_same, budget.has_time_to_spare)
+    ablation = with_free(ablation, _free(trials), trials.speed, trials.make_the_same, budget.has_time_to_spare)
     trials.store.remember(_ABLATION, ablation.to_json())
     return ablation
+
+
+def _free(trials: Trials) -> Configuration:
+    """tf.data's own tuning switched off: while it is on, epochs may end with a wait for it that no number holds."""
+    offered = False in trials.space.domains.get(TUNES_ITSELF, ())
+    return Configuration({TUNES_ITSELF: False} if offered else {})
 
 
 def _core(trials: Trials, winner: TrialRecord) -> Configuration:

@@ -9,7 +9,7 @@ import pytest
 
 from autotuner.measure.result import Verdict
 from autotuner.pipeline import Configuration
-from autotuner.search.ablation import Ablation, Speed, ablate, ablate_from, measurements
+from autotuner.search.ablation import Ablation, Speed, ablate, ablate_from, measurements, with_free
 from tests.search.world import World
 
 WINNER = Configuration({"cache": True, "pool": 4, "prefetch": 8, "order": False})
@@ -116,8 +116,42 @@ def test_without_a_core_there_is_one_round_and_the_check_of_what_is_left() -> No
 
 def test_an_ablation_makes_as_many_measurements_as_are_planned_for() -> None:
     speed, asked = counted(lambda item: 2.0 if item.get("cache") else 1.0)
-    ablate(WINNER, speed, same, lambda: False)
+    ablation = ablate(WINNER, speed, same, lambda: False)
+    with_free(ablation, FREE, speed, same, lambda: len(asked) < measurements(len(WINNER)) / 2)
     assert 2 * len(asked) == measurements(len(WINNER))
+
+
+FREE = Configuration({"tuning": False})
+
+
+@pytest.mark.parametrize(("cost", "taken"), [(1.0, True), (0.99, True), (0.9, False), (None, False)])
+def test_what_costs_nothing_is_taken_in_and_what_costs_is_not(
+    cost: float | None,
+    taken: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    def rate(item: Configuration) -> float | None:
+        own = 2.0 if item.get("cache") else 1.0
+        return own if "tuning" not in item else None if cost is None else own * cost
+
+    ablation = run(law(rate))
+    free = with_free(ablation, FREE, law(rate), same, lambda: True)
+    if not taken:
+        assert free == ablation
+        return
+    assert dict(free.reduced) == {"cache": True, "tuning": False}
+    assert free.entries[:-1] == ablation.entries
+    assert free.entries[-1].kept
+    assert free.entries[-1].undone_ratio == pytest.approx(1 / cost if cost else 0.0)
+
+
+def test_without_time_or_with_nothing_to_take_in_nothing_is_measured() -> None:
+    speed, asked = counted(lambda item: 2.0 if item.get("cache") else 1.0)
+    ablation = ablate(WINNER, speed, same, lambda: False)
+    asked.clear()
+    assert with_free(ablation, FREE, speed, same, lambda: False) == ablation
+    assert with_free(ablation, Configuration(), speed, same, lambda: True) == ablation
+    assert with_free(ablation, Configuration({"cache": True}), speed, same, lambda: True) == ablation
+    assert not asked
 
 
 def test_an_ablation_is_the_same_after_storing() -> None:
@@ -128,9 +162,10 @@ def test_an_ablation_is_the_same_after_storing() -> None:
 def test_only_changes_that_pay_are_confirmed_and_claimed(tmp_path: Path) -> None:
     conclusion = World(tmp_path, noise=0.01, trials=30).study()
     assert conclusion.verdict is Verdict.IMPROVED
-    assert dict(conclusion.winner) == {"cache.after": "map[decode]"}
-    [entry] = [entry for entry in conclusion.ablation if entry.kept]
+    assert dict(conclusion.winner) == {"cache.after": "map[decode]", "options.autotune": False}
+    entry, free = [entry for entry in conclusion.ablation if entry.kept]
     assert entry.decision == "cache.after"
+    assert free.undone_ratio == pytest.approx(1.0, rel=0.05)
     assert math.isclose(entry.undone_ratio, 1 / 2.0, rel_tol=0.1) or math.isclose(
         entry.undone_ratio, 1.4 / 2, rel_tol=0.1
     )

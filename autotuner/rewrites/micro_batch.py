@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from autotuner.pipeline import DecisionValue, Facts, Op, Pipeline
 from autotuner.pipeline.batched import is_given_batches
 from autotuner.rewrites.base import Decision, Preserves, Refusal, Site
+from autotuner.rewrites.cache import cache_refusal, shuffles_above
 from autotuner.rewrites.order import place
 from autotuner.rewrites.vectorize import SUFFIX as VECTORIZE
 from autotuner.rewrites.vectorize import batch_behind, between, on_batches, why_not
@@ -89,11 +90,15 @@ def _sizes(facts: Facts, op: Op) -> list[int]:
 
 
 def _better_vectorised(pipeline: Pipeline, facts: Facts, op: Op) -> bool:
-    """The map can move behind a batch, and nothing stands between them that it would be worth staying ahead of."""
+    """The map can move behind a batch, and nothing is gained by staying ahead of it.
+
+    Such a gain is what stands between them, or single rows that are kept and shuffled anew: batches cannot be.
+    """
     if op not in pipeline.trunk() or (batch := batch_behind(pipeline, op)) is None:
         return False
     nothing = all(item.kind in _PARTS_FROM_BATCH for item in between(pipeline, op, batch))
-    return nothing and not why_not(pipeline, facts, op, batch)
+    rows_kept = bool(shuffles_above(pipeline, op.label)) and not cache_refusal(pipeline, facts, op)
+    return nothing and not rows_kept and not why_not(pipeline, facts, op, batch)
 
 
 def _runs(pipeline: Pipeline, sizes: Mapping[str, int]) -> list[_Run]:

@@ -13,10 +13,11 @@ from autotuner.space import SearchSpace
 
 BASELINES = ("as_written", "autotune", "cores")
 _END = f"{END}.buffer_size"
+_VECTORIZE, _MICRO_BATCH = ".vectorize", ".micro_batch"
 _PARALLEL = (".num_parallel_calls", ".num_parallel_reads")
 _MOVES = (".before",)
 """Filters and shuffles as early as they may stand."""
-_SHAPES = (".vectorize", ".micro_batch", *_MOVES)
+_SHAPES = (_VECTORIZE, _MICRO_BATCH, *_MOVES)
 _XLA = (".jit_compile",)
 _POOL = "options.private_threadpool_size"
 
@@ -35,29 +36,31 @@ def expert_guesses(
 ) -> Iterator[Configuration]:
     """Configurations that pay often, made of what the space allows, those that pay most often first.
 
-    They differ in shape before they differ in numbers: everything on whole batches out of kept tensors; as written
-    behind a cache, because a random map can lose on batches; only deterministic maps on batches. Then a pool, calls and
-    cycles wide enough for storage that answers slowly, free order, XLA, and no more threads than cores.
+    They differ in shape before they differ in numbers: everything on whole batches, out of kept tensors whose rows were
+    made on micro-batches where they can be; as written behind a cache, because a random map can lose on batches; only
+    deterministic maps on batches. Then a pool, calls and cycles wide enough for storage that answers slowly, free
+    order, XLA, and no more threads than cores.
     """
     autotune = dict(_uniform(decisions, AUTOTUNE, AUTOTUNE))
     cached = _last(space, AFTER)
     materialised = _last(space, MATERIALISE)
     kept = materialised | _repeated_late(space) if materialised else cached
     batched, moved = _all_on(space, _SHAPES), _all_on(space, _MOVES)
+    rows = {name: value for name, value in batched.items() if _draws(facts, name) or not _kept_as_rows(name, batched)}
     steady = {name: value for name, value in batched.items() if not _draws(facts, name)}
     wide = _wide(space, min(64, 16 * cores))
     tried: list[Configuration] = []
     for wanted in (
-        autotune | batched | kept,
+        autotune | rows | kept,
         autotune | moved | cached,
         autotune | steady | cached,
         autotune | batched,
         dict(_uniform(decisions, cores, 2)) | steady | cached,
         autotune | batched | wide,
-        autotune | batched | kept | wide,
-        autotune | batched | kept | _all_on(space, _XLA),
-        autotune | batched | cached,
-        autotune | batched | kept | {_POOL: cores},
+        autotune | rows | kept | wide,
+        autotune | rows | kept | _all_on(space, _XLA),
+        autotune | batched | kept,
+        autotune | rows | kept | {_POOL: cores},
     ):
         guess = _allowed(space, wanted)
         if guess not in tried:
@@ -85,6 +88,12 @@ def _wide(space: SearchSpace, many: int) -> dict[str, DecisionValue]:
     """``many`` requests at the same time, in whatever order they are answered."""
     names = (name for name in space.domains if name.endswith((*_PARALLEL, ".cycle_length")) or name == _POOL)
     return {**dict.fromkeys(names, many), "options.deterministic": False}
+
+
+def _kept_as_rows(name: str, batched: Mapping[str, DecisionValue]) -> bool:
+    """The decision moves a map behind the batch that could as well work on micro-batches, ahead of what is kept."""
+    label, _, what = name.rpartition(".")
+    return f".{what}" == _VECTORIZE and label + _MICRO_BATCH in batched
 
 
 def _draws(facts: Facts, name: str) -> bool:

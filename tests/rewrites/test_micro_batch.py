@@ -115,6 +115,21 @@ def test_it_is_not_offered_where_the_map_can_move_right_behind_its_batch_nor_on_
     assert offered(single).keys() == {"map[keep].micro_batch"}
 
 
+def test_it_is_offered_beside_a_batch_where_its_rows_can_be_kept_and_shuffled_anew() -> None:
+    shuffled = replace(SHUFFLED, receiver="range[0]")
+    pipeline = Pipeline(
+        (RANGE, shuffled, replace(PARSED, receiver="shuffle[0]"), SCALED, replace(BATCHED, receiver="map[scale]"))
+    )
+    assert offered(pipeline).keys() == {"map[parse].micro_batch", "map[scale].micro_batch"}
+    rows = {f"map[{name}].micro_batch": 64 for name in ("parse", "scale")}
+    changed = apply(pipeline, facts(pipeline), Configuration({**rows, "materialise.after": "map[scale]"}))
+    made = labels(changed)
+    assert made[:5] == ["range[0]", "batch[map[parse]]", "map[parse]", "map[scale]", "unbatch[map[scale]]"]
+    assert made.index("batch[0]") < made.index("cache[materialised]")
+    random = facts(pipeline, scale=replace(BATCHABLE, random=("RandomUniform",)))
+    assert offered(pipeline, random).keys() == {"map[parse].micro_batch"}
+
+
 def test_a_map_of_a_branch_is_offered_it_too() -> None:
     zipped = Op("zip[0]", "zip", None, (("args", (Upstream("map[parse]"), Upstream("range[1]"))),))
     pipeline = Pipeline((RANGE, PARSED, Op("range[1]", "range"), zipped))

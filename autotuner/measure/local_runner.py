@@ -39,6 +39,9 @@ from autotuner.measure.turns import CannotTakeTurnsError, Seat, ask_in_turns
 from autotuner.measure.warm import WarmWorker
 from autotuner.pipeline import Configuration
 
+_OTHER = 1
+"""Place of the one that is measured beside a configuration."""
+
 
 class LocalRunner:
     """See :class:`autotuner.measure.runner.Runner`."""
@@ -89,8 +92,9 @@ class LocalRunner:
         if self.takes_turns:
             try:
                 return self._side_by_side(configuration, other, timing)
-            except CannotTakeTurnsError:
-                self.takes_turns = False
+            except CannotTakeTurnsError as error:
+                # What only this configuration cannot says nothing about the next one.
+                self.takes_turns = _OTHER not in error.waiting
             except (UserCodeError, WorkerGoneError):
                 pass  # measured alone, it is seen whose fault that was
         return self.measure(configuration, timing), self.measure(other, replace(timing, beat_seconds=None))

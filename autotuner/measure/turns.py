@@ -30,7 +30,11 @@ _MOST_IDLE = 0.1
 
 
 class CannotTakeTurnsError(Exception):
-    """These fits have to be measured one after the other."""
+    """These fits have to be measured one after the other; ``waiting`` are the places of those that wait outside."""
+
+    def __init__(self, waiting: frozenset[int] = frozenset()) -> None:
+        super().__init__(waiting)
+        self.waiting = waiting
 
 
 @dataclass
@@ -129,6 +133,6 @@ def _prepared(seats: Sequence[Seat], limits: Limits) -> dict[int, Response]:
 
 
 def _check(seats: Sequence[Seat], limits: Limits) -> None:
-    together_bytes = sum(seat.worker.peak_rss_bytes for seat in seats)
-    if together_bytes > limits.memory_bytes or any(seat.is_idle for seat in seats):
-        raise CannotTakeTurnsError
+    waiting = frozenset(place for place, seat in enumerate(seats) if seat.is_idle)
+    if waiting or sum(seat.worker.peak_rss_bytes for seat in seats) > limits.memory_bytes:
+        raise CannotTakeTurnsError(waiting)

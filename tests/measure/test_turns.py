@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from autotuner.measure.limits import Limits
 from autotuner.measure.local_runner import LocalRunner, measure_together
 from autotuner.measure.messages import MeasureCeiling, Timing
-from autotuner.measure.outcome import Failure
+from autotuner.measure.outcome import Failure, FailureKind
 from autotuner.measure.processes import Zygote
 from autotuner.measure.turn_clock import Clock, TurnClock
 from autotuner.pipeline import Configuration
@@ -148,6 +148,64 @@ def test_one_that_dies_among_others_is_a_failure_of_its_own(computing: LocalRunn
         assert "SIGSEGV" in dead.message
         measured(alive)
         assert computing.takes_turns
+
+
+def test_beside_each_other_two_run_in_turns_and_the_time_of_verifying_does_not_count(computing: LocalRunner) -> None:
+    cached = Configuration({"cache.after": "map[double]"})
+    for configuration in (cached, STATUS_QUO):
+        outcomes = computing.measure_beside(configuration, STATUS_QUO, TIMING)
+        rates = [measured(outcome).later_epoch_steps_per_second for outcome in outcomes]
+        assert 0.3 < rates[0] / rates[1] < 3.0
+    assert computing.takes_turns
+
+
+def test_beside_what_sleeps_nothing_runs_in_turns(tmp_path: Path) -> None:
+    with closing(runner_of(write(tmp_path, MODEL, SLEEPING))) as runner:
+        runner.open()
+        for outcome in runner.measure_beside(STATUS_QUO, STATUS_QUO, TIMING):
+            assert measured(outcome).later_epoch_steps_per_second <= 1 / 0.04
+        assert not runner.takes_turns
+
+
+def test_what_does_not_fit_beside_another_is_measured_alone_and_the_next_one_in_turns(
+    computing: LocalRunner, tmp_path: Path
+) -> None:
+    one = measured(computing.measure_alone(STATUS_QUO, TIMING)).peak_rss_bytes
+    limits = Limits(trial_seconds=20.0, open_seconds=60.0, memory_bytes=int(1.6 * one))
+    with closing(runner_of(write(tmp_path, MODEL, GOOD), limits=limits)) as runner:
+        runner.open()
+        for outcome in runner.measure_beside(STATUS_QUO, STATUS_QUO, TIMING):
+            measured(outcome)
+        assert runner.takes_turns
+
+
+@pytest.mark.parametrize(("mood", "said"), [("segv", "SIGSEGV"), ("raise", "my own mistake")])
+def test_what_fails_beside_another_is_a_failure_and_the_next_two_are_measured(
+    tmp_path: Path, mood: str, said: str
+) -> None:
+    with closing(runner_of(write(tmp_path, MODEL, MOODY))) as moody:
+        (tmp_path / "mood.txt").write_text("good")
+        moody.open()
+        (tmp_path / "mood.txt").write_text(mood)
+        failed, _ = moody.measure_beside(STATUS_QUO, STATUS_QUO, TIMING)
+        assert isinstance(failed, Failure)
+        assert said in failed.message + failed.user_traceback
+        (tmp_path / "mood.txt").write_text("good")
+        for outcome in moody.measure_beside(STATUS_QUO, STATUS_QUO, TIMING):
+            measured(outcome)
+        assert moody.takes_turns
+        assert [path.name for path in moody._scratch.iterdir()] == ["generated"]
+
+
+def test_what_hangs_beside_another_is_stopped_once(tmp_path: Path) -> None:
+    limits = Limits(trial_seconds=3.0, open_seconds=60.0)
+    with closing(runner_of(write(tmp_path, MODEL, MOODY), limits=limits)) as moody:
+        (tmp_path / "mood.txt").write_text("good")
+        moody.open()
+        (tmp_path / "mood.txt").write_text("hang")
+        failed, _ = moody.measure_beside(STATUS_QUO, STATUS_QUO, TIMING)
+        assert isinstance(failed, Failure)
+        assert failed.kind is FailureKind.TIMEOUT
 
 
 def test_a_stopped_worker_ends_with_its_zygote(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_what_fails_beside_another_is_a_failure_and_the_next_two_are_measured(
 
 
 def test_what_hangs_beside_another_is_stopped_once(tmp_path: Path) -> None:
-    limits = Limits(trial_seconds=3.0, open_seconds=60.0)
+    limits = Limits(trial_seconds=3.0, open_seconds=15.0)
     with closing(runner_of(write(tmp_path, MODEL, MOODY), limits=limits)) as moody:
         (tmp_path / "mood.txt").write_text("good")
         moody.open()

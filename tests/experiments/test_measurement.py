@@ -16,6 +16,7 @@ from autotuner.measure.outcome import Failure, FailureKind
 from autotuner.measure.result import Interval, Verdict
 from autotuner.search.confirmation import MOST_ROUNDS, ROUNDS, Decided
 from experiments import known_effect
+from experiments.cache_truth import findings as truths
 from experiments.cache_truth import relative_error
 from experiments.confirmations import contestants, recorded_confirmations
 from experiments.evidence import Finding, publish
@@ -83,7 +84,16 @@ def test_the_true_ratio_has_to_lie_inside_the_interval() -> None:
 
 @pytest.mark.parametrize(("projected", "off"), [([110.0], 0.1), ([80.0, 125.0], 0.0), ([50.0, 50.0], -0.5)])
 def test_the_projection_is_compared_with_the_whole_training(projected: list[float], off: float) -> None:
-    assert math.isclose(relative_error({"projected_seconds": projected, "whole_seconds": 100.0}), off, abs_tol=1e-9)
+    assert math.isclose(relative_error(projected, 100.0), off, abs_tol=1e-9)
+
+
+def test_a_projection_is_held_to_the_training_with_its_waits() -> None:
+    row = {"workload": "w", "name": "as written", "projected_seconds": [64.0], "failures": []}
+    waiting, fitting, trained = truths([row | {"whole_seconds": 64.0, "waited_seconds": 26.0}])
+    assert waiting.measured == pytest.approx(64 / 90 - 1)
+    assert fitting.measured == pytest.approx(0.0)
+    assert [finding.met for finding in (waiting, fitting, trained)] == [False, True, False]
+    assert truths([row | {"whole_seconds": 64.0, "waited_seconds": 0.0, "failures": ["it broke"]}])[0].measured is None
 
 
 def test_twenty_different_cases_want_too_much_memory() -> None:

@@ -68,7 +68,7 @@ class Reference:
         if moved > _DRIFTING:
             interval = interval // 2
         elif moved < _STEADY and (not self.runs_beside or _is_calm(looks)):
-            interval = min(_LONGEST_INTERVAL, max(1, interval * 2))
+            interval = min(_LONGEST_INTERVAL, max(_LEAST_INTERVAL, interval * 2))
         return Reference(looks, interval if takes_turns else max(_LEAST_INTERVAL, interval))
 
 

@@ -47,8 +47,7 @@ class WarmWorker:
     def answered(self, response: Response) -> Response:
         """The answer with the memory that it took; a worker that cannot answer again as it did is let go."""
         worker = self._worker
-        if worker is None:
-            return response
+        assert worker is not None  # noqa: S101 - it has answered
         response = with_peak(response, worker)
         ended = isinstance(response, Failure) and response.kind in _ENDS_THE_WORKER
         if ended or worker.rss_bytes > self._opened_rss_bytes + self._limits.growth_bytes:

@@ -150,7 +150,7 @@ def test_one_that_dies_among_others_is_a_failure_of_its_own(computing: LocalRunn
         assert computing.takes_turns
 
 
-def test_beside_each_other_two_run_in_turns_and_the_time_of_verifying_does_not_count(computing: LocalRunner) -> None:
+def test_beside_each_other_two_run_in_turns(computing: LocalRunner) -> None:
     cached = Configuration({"cache.after": "map[double]"})
     for configuration in (cached, STATUS_QUO):
         outcomes = computing.measure_beside(configuration, STATUS_QUO, TIMING)
@@ -197,7 +197,7 @@ def test_what_fails_beside_another_is_a_failure_and_the_next_two_are_measured(
         assert [path.name for path in moody._scratch.iterdir()] == ["generated"]
 
 
-def test_what_hangs_beside_another_is_stopped_once(tmp_path: Path) -> None:
+def test_what_hangs_beside_another_is_stopped(tmp_path: Path) -> None:
     limits = Limits(trial_seconds=3.0, open_seconds=15.0)
     with closing(runner_of(write(tmp_path, MODEL, MOODY), limits=limits)) as moody:
         (tmp_path / "mood.txt").write_text("good")
